@@ -42,10 +42,11 @@ export async function fetchStep(
       const reached = await attempts[rung](remote, head, wanted);
       const present = await remote.present(wanted);
       if (present.size === wanted.length) {
-        const history =
-          from === undefined
-            ? undefined
-            : await readHistory(remote, from, head.commit, reached === "blobless");
+        const [history] = await Promise.all([
+          from === undefined ? undefined : readHistory(remote, from, head.commit, reached === "blobless"),
+          // Beside it, since neither needs what the other brings.
+          from !== undefined && reached === "blobless" ? fetchFiles(remote, from, head.commit) : undefined,
+        ]);
         return { rung: reached, packBytes: packBytes + (await remote.packBytes()), history };
       }
       if (rung === "full") return lost(present.has(head.commit));
@@ -81,17 +82,7 @@ const attempts: Record<Rung, (remote: Remote, head: Head, wanted: readonly strin
         ignored ||= line.includes("filtering not recognized");
       },
     });
-    if (ignored) return "shallow";
-    const blobs = [
-      ...(await changedBlobs(remote, from, to)),
-      ...(await attributesIn(remote, to)).map(({ id }) => id),
-    ];
-    const present = await remote.present(blobs);
-    const missing = blobs.filter((blob) => !present.has(blob));
-    if (missing.length > 0) {
-      await remote.fetch(["--stdin", "origin"], { config: promisor, input: `${missing.join("\n")}\n` });
-    }
-    return "blobless";
+    return ignored ? "shallow" : "blobless";
   },
   async shallow(remote, _head, wanted) {
     const environment = { GIT_TRACE2_EVENT: traceOf(remote) };
@@ -110,6 +101,16 @@ const attempts: Record<Rung, (remote: Remote, head: Head, wanted: readonly strin
     return "full";
   },
 };
+
+/** The files that the diff shows and the `.gitattributes` that shape it, in one batch. */
+async function fetchFiles(remote: Remote, from: string, to: string): Promise<void> {
+  const attributes = await attributesIn(remote, to);
+  const blobs = [...(await changedBlobs(remote, from, to)), ...attributes.map(({ id }) => id)];
+  const present = await remote.present(blobs);
+  const missing = blobs.filter((blob) => !present.has(blob));
+  if (missing.length === 0) return;
+  await remote.fetch(["--stdin", "origin"], { config: promisor, input: `${missing.join("\n")}\n` });
+}
 
 const traceOf = (remote: Remote): string => join(remote.directory, "trace");
 

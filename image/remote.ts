@@ -90,7 +90,9 @@ export function openRemote(
       const lines = (await run(["cat-file", "--batch-check=%(objectname) %(objecttype)"], { input })).split(
         "\n",
       );
-      return new Set(lines.filter((line) => line !== "" && !line.endsWith(" missing")).map((line) => line.slice(0, 40)));
+      return new Set(
+        lines.filter((line) => line !== "" && !line.endsWith(" missing")).map((line) => line.slice(0, 40)),
+      );
     },
     isShallow: () => existsSync(join(directory, "shallow")),
     async packBytes() {
