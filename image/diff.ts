@@ -18,7 +18,7 @@ export interface Contents {
 }
 
 /** Every byte of the diff follows from the two commits, git's version and these; see the README's section on bytes. */
-const options = [
+export const diffOptions = [
   "--full-index",
   "--find-renames",
   "--no-color",
@@ -39,7 +39,7 @@ const options = [
 export async function openDiff(remote: Remote, from: string, to: string): Promise<AsyncIterable<Uint8Array>> {
   const worktree = await checkOutAttributes(remote, to);
   return remote.stream(
-    ["diff", ...options, from, to],
+    ["diff", ...diffOptions, from, to],
     worktree === undefined ? {} : { environment: { GIT_WORK_TREE: worktree } },
   );
 }
