@@ -1,0 +1,196 @@
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { diffOptions } from "../image/diff.ts";
+import { type Aws, startAws } from "../test/helpers/aws.ts";
+import { git, hermetic } from "../test/helpers/git.ts";
+import { type Host, startHost } from "../test/helpers/host.ts";
+import { makeRepository } from "../test/helpers/repository.ts";
+import { type Measure, measure, type Way } from "./measure.ts";
+
+const usage = `Usage: npm run bench -- --repo PATH-OR-URL [--days N]
+
+Serves the repository over smart HTTP on loopback, takes the commits of its newest N days (1 unless told) and collects
+them in three ways: the obvious one (clone everything, git diff to a file, upload it), this worker, and the floor (the
+bare git commands of the worker's best way, with nothing around them). Prints them side by side, and as ratios.
+Then it collects 100 small repositories in one run.
+`;
+
+interface Setting {
+  readonly folder: string;
+  /** The folder of the repositories that the host serves. */
+  readonly root: string;
+  readonly host: Host;
+  readonly aws: Aws;
+  readonly bucket: string;
+  /** The compiled worker, as the container has it. */
+  readonly worker: string;
+}
+
+const note = (text: string) => process.stderr.write(`${text}\n`);
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { repo: { type: "string" }, days: { type: "string", default: "1" }, help: { type: "boolean" } },
+  });
+  if (values.help || !values.repo) {
+    process.stdout.write(usage);
+    return;
+  }
+  const folder = await mkdtemp(join(tmpdir(), "bench-"));
+  const root = join(folder, "hosted");
+  await mkdir(root);
+  await using host = await startHost(root);
+  await using aws = await startAws();
+  try {
+    const path = await place(values.repo, root);
+    note("Compiling the worker");
+    const [worker, source] = [join(folder, "worker"), join(import.meta.dirname, "../image/main.ts")];
+    const built =
+      await Bun.$`${process.execPath} build --compile --minify --bytecode ${source} --outfile ${worker}`.quiet();
+    if (built.exitCode !== 0) throw new Error(built.stderr.toString());
+    const setting = { folder, root, host, aws, bucket: await aws.createBucket(), worker };
+    await compareWays(setting, path, Number(values.days));
+    await collectMany(setting, 100);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Puts the repository among the hosted ones, and gives its path. */
+async function place(repo: string, root: string): Promise<string> {
+  const path = join(root, "repository.git");
+  const local = resolve(process.env.INIT_CWD ?? ".", repo);
+  if (existsSync(local)) {
+    await symlink(existsSync(join(local, ".git")) ? join(local, ".git") : local, path);
+    return path;
+  }
+  note(`Cloning ${repo}, to serve it from here`);
+  await git(["clone", "--quiet", "--bare", repo, path]);
+  return path;
+}
+
+async function compareWays(setting: Setting, path: string, days: number): Promise<void> {
+  const { folder, host, aws, bucket } = setting;
+  const ask = async (...args: string[]) => (await git(args, { cwd: path })).toString().trim();
+  const to = await ask("rev-parse", "HEAD");
+  const since = Number(await ask("show", "-s", "--format=%ct", to)) - days * 86_400;
+  const from = await ask("rev-list", "--first-parent", "--max-count=1", `--before=${since}`, to);
+  const [all, few] = [
+    await ask("rev-list", "--count", to),
+    await ask("rev-list", "--count", `${from}..${to}`),
+  ];
+
+  const scratch = join(folder, "scratch");
+  const setCursor = () => aws.putParameter("/bench/one", from);
+  const measured = async (name: string, times: number, way: Way) => {
+    note(`Measuring ${name}`);
+    return measure(name, scratch, host, times, setCursor, way);
+  };
+  const obvious = await measured("the obvious way", 1, cloneAll(setting, from));
+  const worker = await measured("this worker", 7, async (temporary, run) =>
+    run({ program: setting.worker, args: [], env: { ...environment(setting), TMPDIR: temporary } }),
+  );
+  const floor = await measured("the floor", 7, bareGit(host, from, to));
+
+  const key = (await aws.objects(bucket, "one/")).find((key) => key.endsWith(".diff")) ?? "";
+  const same = Buffer.compare(await aws.body(bucket, key), await aws.body(bucket, "obvious.diff")) === 0;
+  console.log(`\n${few} of ${all} commits (${days} days): ${from.slice(0, 7)}..${to.slice(0, 7)}\n`);
+  print([obvious, worker, floor]);
+  console.log(`
+The worker is ${ratio(obvious.seconds, worker.seconds)} times faster than the obvious way, with \
+${ratio(obvious.wireBytes, worker.wireBytes)} times fewer bytes over the wire and \
+${ratio(obvious.diskBytes, worker.diskBytes)} times less disk, and takes ${ratio(worker.seconds, floor.seconds)} times \
+as long as the floor. The two diffs are ${same ? "the same, byte for byte" : "DIFFERENT"}.`);
+  if (!same) process.exitCode = 1;
+}
+
+const cloneAll =
+  ({ host, aws, bucket }: Setting, from: string): Way =>
+  async (folder, run) => {
+    const [clone, diff] = [join(folder, "clone"), join(folder, "changes.diff")];
+    const env = hermetic();
+    await run({ program: "git", args: ["clone", "--quiet", host.url("repository"), clone], env });
+    await run({
+      program: "git",
+      args: ["-C", clone, "diff", ...diffOptions, from, "HEAD"],
+      env,
+      output: diff,
+    });
+    const answer = await fetch(`${aws.motoEndpoint}/${bucket}/obvious.diff`, {
+      method: "PUT",
+      body: await readFile(diff),
+    });
+    if (!answer.ok) throw new Error(`The upload was answered with ${answer.status}.`);
+  };
+
+const bareGit =
+  (host: Host, from: string, to: string): Way =>
+  async (folder, run) => {
+    const git = (...args: string[]) => ({ program: "git", args: ["-C", folder, ...args], env: hermetic() });
+    await run(git("init", "--quiet", "--bare"));
+    await run(git("remote", "add", "origin", host.url("repository")));
+    await run(git("fetch", "--quiet", "--depth=1", "--filter=blob:none", "origin", from, to));
+    await run({ ...git("diff", ...diffOptions, from, to), output: join(folder, "changes.diff") });
+  };
+
+async function collectMany(
+  { folder, root, host, aws, bucket, worker }: Setting,
+  number: number,
+): Promise<void> {
+  note(`Making ${number} small repositories`);
+  const entries = [];
+  for (let index = 0; index < number; index++) {
+    const repository = await makeRepository({ path: join(root, `small-${index}`) });
+    for (let file = 0; file < 20; file++)
+      await repository.write(`file-${file}.txt`, `${index} ${file}\n`.repeat(50));
+    const from = await repository.commit();
+    await repository.write("file-1.txt", "changed\n");
+    await repository.commit();
+    const [parameterName, resultsBucket] = [`/bench/small-${index}`, `${bucket}/small-${index}`];
+    await aws.putParameter(parameterName, from);
+    entries.push({ gitRepo: host.url(`small-${index}`), parameterName, resultsBucket });
+  }
+  note("Collecting them");
+  const env = { ...environment({ host, aws, bucket }), REPOSITORIES: JSON.stringify(entries), GIT_REPO: "" };
+  const single = { PARAMETER_NAME: "", RESULTS_BUCKET: "" };
+  const { seconds } = await measure(
+    "many",
+    join(folder, "scratch"),
+    host,
+    1,
+    async () => {},
+    (temporary, run) => run({ program: worker, args: [], env: { ...env, ...single, TMPDIR: temporary } }),
+  );
+  console.log(
+    `\n${number} small repositories in one run: ${seconds.toFixed(1)} s, ${(number / seconds).toFixed(1)} a second.`,
+  );
+}
+
+const environment = ({ host, aws, bucket }: Pick<Setting, "host" | "aws" | "bucket">) => ({
+  ...aws.environment,
+  AWS_ENDPOINT_URL: aws.motoEndpoint,
+  GIT_REPO: host.url("repository"),
+  PARAMETER_NAME: "/bench/one",
+  RESULTS_BUCKET: `${bucket}/one`,
+  SCHEDULED_TIME: "2026-01-02T00:00:00Z",
+});
+
+const ratio = (left: number, right: number) => {
+  const value = left / right;
+  return value < 10 ? value.toFixed(2) : String(Math.round(value));
+};
+
+function print(rows: readonly Measure[]): void {
+  const mega = (bytes: number) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 2 : 0)} MB`;
+  const last = rows.at(-1);
+  console.log("| | time | to the floor | over the wire | disk | memory |\n|---|---:|---:|---:|---:|---:|");
+  for (const { name, seconds, wireBytes, diskBytes, memoryBytes } of rows) {
+    const cells = [name, `${seconds.toFixed(2)} s`, ratio(seconds, last?.seconds ?? seconds)];
+    console.log(`| ${[...cells, mega(wireBytes), mega(diskBytes), mega(memoryBytes)].join(" | ")} |`);
+  }
+}
+
+await main();

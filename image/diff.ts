@@ -1,0 +1,174 @@
+import { createHash } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { LimitError } from "./errors.ts";
+import type { Remote } from "./remote.ts";
+
+/** git's empty tree, what a baseline is a diff from. */
+export const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+
+/** What a diff holds, counted from its own bytes. */
+export interface Contents {
+  bytes: number;
+  sha256: string;
+  files: number;
+  binaryFiles: number;
+  linesAdded: number;
+  linesRemoved: number;
+}
+
+/** Every byte of the diff follows from the two commits, git's version and these; see the README's section on bytes. */
+export const diffOptions = [
+  "--full-index",
+  "--find-renames",
+  "--no-color",
+  "--no-ext-diff",
+  "--no-textconv",
+  "--no-relative",
+  "--src-prefix=a/",
+  "--dst-prefix=b/",
+  // A .gitmodules could hide a submodule's bump, and the diffs would no longer add up to the tree.
+  "--ignore-submodules=none",
+  "--submodule=short",
+];
+
+/**
+ * The diff between two commits of the scratch repository, the `.gitattributes` of `to` applied as in a checkout.
+ * @throws GitError before the end if git fails
+ */
+export async function openDiff(remote: Remote, from: string, to: string): Promise<AsyncIterable<Uint8Array>> {
+  const worktree = await checkOutAttributes(remote, to);
+  return remote.stream(
+    ["diff", ...diffOptions, from, to],
+    worktree === undefined ? {} : { environment: { GIT_WORK_TREE: worktree } },
+  );
+}
+
+interface Attributes {
+  readonly id: string;
+  /** A line for `git update-index --index-info`, its path in latin1. */
+  readonly line: string;
+}
+
+/** Every `.gitattributes` in the commit's tree. */
+export async function attributesIn(remote: Remote, commit: string): Promise<Attributes[]> {
+  const paths = [":(top,glob)**/.gitattributes"];
+  const found: Attributes[] = [];
+  for await (const [change = "", path = ""] of rawChanges(remote, emptyTree, commit, paths)) {
+    const [, mode = "", , id = ""] = change.split(" ");
+    if (mode !== "160000") found.push({ id, line: `${mode} ${id}\t${path}` });
+  }
+  return found;
+}
+
+/** The ids of all files whose content the diff shows. */
+export async function changedBlobs(remote: Remote, from: string, to: string): Promise<string[]> {
+  const blobs: string[] = [];
+  for await (const [change = ""] of rawChanges(remote, from, to, [])) {
+    const [modeBefore = "", modeAfter = "", before = "", after = ""] = change.slice(1).split(" ");
+    if (before === after) continue;
+    if (/^100|^120/.test(modeBefore)) blobs.push(before);
+    if (/^100|^120/.test(modeAfter)) blobs.push(after);
+  }
+  return blobs;
+}
+
+/** Pairs of `:mode mode id id status` and path, from git's raw format. */
+async function* rawChanges(
+  remote: Remote,
+  from: string,
+  to: string,
+  paths: readonly string[],
+): AsyncGenerator<string[]> {
+  const raw = ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--full-index", from, to, "--", ...paths];
+  let rest = "";
+  for await (const chunk of remote.stream(raw)) {
+    const fields = (rest + Buffer.from(chunk).toString("latin1")).split("\0");
+    // A change is whole once its path is: keep what follows the last even NUL.
+    const whole = (fields.length - 1) & ~1;
+    for (let index = 0; index < whole; index += 2) yield fields.slice(index, index + 2);
+    rest = fields.slice(whole).join("\0");
+  }
+}
+
+/**
+ * Puts the `.gitattributes` files of `to`, and nothing else, into a worktree, where `git diff` reads them: a bare
+ * repository's diff ignores them, and `--attr-source` is not in every git.
+ */
+async function checkOutAttributes(remote: Remote, to: string): Promise<string | undefined> {
+  const attributes = await attributesIn(remote, to);
+  if (attributes.length === 0) return undefined;
+  const worktree = join(remote.directory, "worktree");
+  await mkdir(worktree);
+  const environment = { GIT_WORK_TREE: worktree };
+  const input = Buffer.from(attributes.map(({ line }) => `${line}\0`).join(""), "latin1");
+  await remote.run(["update-index", "-z", "--index-info"], { environment, input });
+  await remote.run(["checkout-index", "--all"], { environment });
+  return worktree;
+}
+
+/**
+ * Passes the diff on and counts it into `contents` on the way.
+ * @throws LimitError as soon as it is larger than `maxBytes`
+ */
+export async function* count(
+  diff: AsyncIterable<Uint8Array>,
+  contents: Contents,
+  maxBytes: number,
+): AsyncGenerator<Uint8Array, void, void> {
+  const hash = createHash("sha256");
+  const lines = lineCounter(contents);
+  for await (const chunk of diff) {
+    contents.bytes += chunk.length;
+    if (contents.bytes > maxBytes) {
+      throw new LimitError(
+        "diff-too-large",
+        `The diff is larger than MAX_DIFF_BYTES (${maxBytes} bytes).`,
+        "Raise MAX_DIFF_BYTES to have it stored; until then the next run meets the same diff, or a larger one.",
+      );
+    }
+    hash.update(chunk);
+    lines(chunk);
+    yield chunk;
+  }
+  contents.sha256 = hash.digest("hex");
+}
+
+const [newline, plus, minus, space] = [..."\n+- "].map((character) => character.charCodeAt(0));
+
+/**
+ * Counts files and lines in the bytes of a diff. Inside a hunk the counts in its header say which lines are content,
+ * so that content which looks like a header is never taken for one.
+ */
+function lineCounter(contents: Contents): (chunk: Uint8Array) => void {
+  let before = 0;
+  let after = 0;
+  let header = "";
+  let atStart = true;
+  return (chunk) => {
+    for (let start = 0; start < chunk.length; ) {
+      const end = chunk.indexOf(newline as number, start);
+      const stop = end < 0 ? chunk.length : end;
+      if (header === "" && (before > 0 || after > 0)) {
+        if (atStart) {
+          const mark = chunk[start];
+          if (mark === plus) contents.linesAdded++;
+          if (mark === minus) contents.linesRemoved++;
+          if (mark === plus || mark === space) after--;
+          if (mark === minus || mark === space) before--;
+        }
+      } else {
+        header += Buffer.from(chunk.subarray(start, stop)).toString("latin1");
+        if (end >= 0) {
+          const hunk = /^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@/.exec(header);
+          if (hunk) [before, after] = [Number(hunk[1] ?? 1), Number(hunk[2] ?? 1)];
+          if (header.startsWith("diff --git ")) contents.files++;
+          if (header.startsWith("Binary files ")) contents.binaryFiles++;
+          header = "";
+        }
+      }
+      atStart = end >= 0;
+      start = stop + 1;
+    }
+  };
+}

@@ -1,0 +1,67 @@
+import { createLogUpdate } from "log-update";
+import type { Outcome } from "./collect.ts";
+import { emptyTree } from "./diff.ts";
+import { explain, type Report } from "./report.ts";
+
+type Stream = NodeJS.WriteStream;
+
+/** A readable report for a terminal: a line for each repository at work, and one for each that is done. */
+export function display(stream: Stream): Report {
+  const live = createLogUpdate(stream);
+  const working = new Map<string, string>();
+  let drawn = 0;
+  const draw = () => live([...working].map(([name, line]) => `  ${name}  ${line}`).join("\n"));
+  const done = (name: string, text: string) => {
+    working.delete(name);
+    live.clear();
+    stream.write(`${text}\n`);
+    draw();
+  };
+  return {
+    progress(repository, line) {
+      working.set(repository, line);
+      // git speaks far more often than anybody can read.
+      if (performance.now() - drawn < 80) return;
+      drawn = performance.now();
+      draw();
+    },
+    outcome: ({ location }, outcome) => done(location.url, `✓ ${location.url}\n${describe(outcome)}`),
+    failed({ location }, error) {
+      const { code, message, remedy } = explain(error);
+      done(location.url, `✗ ${location.url}\n  ${message} [${code}]\n  ${remedy}`);
+    },
+    misconfigured(error) {
+      stream.write(`${error.problems.map((problem) => `✗ ${problem}\n`).join("")}${error.remedy}\n`);
+    },
+    summary({ repositories, collected, unchanged, empty, failed, seconds }) {
+      live.clear();
+      const all = [
+        `${collected} collected`,
+        `${unchanged} unchanged`,
+        `${empty} empty`,
+        `${failed.length} failed`,
+      ];
+      stream.write(
+        `${repositories} ${repositories === 1 ? "repository" : "repositories"} in ${seconds.toFixed(1)} s: `,
+      );
+      stream.write(`${all.filter((part) => !part.startsWith("0 ")).join(", ")}\n`);
+      if (failed.length > 0) stream.write(`Failed: ${failed.join(", ")}\n`);
+    },
+  };
+}
+
+function describe(outcome: Outcome): string {
+  if (outcome.status === "empty") return "  no commit yet: nothing to store";
+  if (outcome.status === "unchanged") return `  unchanged at ${outcome.commit}`;
+  const { record, place } = outcome;
+  const from = record.from === emptyTree ? "the empty tree" : record.from;
+  const commits = record.commits === null ? "" : ` (${count(record.commits, "commit")})`;
+  const lines = `${count(record.files, "file")}, ${record.linesAdded} lines added, ${record.linesRemoved} removed`;
+  return [
+    `  ${record.kind} from ${from} to ${record.to}${commits}`,
+    place === undefined ? "  no change in sum: nothing to store" : `  ${lines}, ${record.bytes} bytes`,
+    ...(place === undefined ? [] : [`  ${place}`]),
+  ].join("\n");
+}
+
+const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? "" : "s"}`;

@@ -1,0 +1,119 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { attributesIn, changedBlobs } from "./diff.ts";
+import { GitError, isRefusal } from "./errors.ts";
+import { type History, promisor, readHistory } from "./history.ts";
+import type { Head, Remote } from "./remote.ts";
+
+/**
+ * How little of the repository the host allowed to be fetched, the least first: the two commits and just the files
+ * that changed; the two commits; the branch, deepened until it holds both; everything.
+ */
+const rungs = ["blobless", "shallow", "deepened", "full"] as const;
+export type Rung = (typeof rungs)[number];
+
+export interface Fetched {
+  readonly rung: Rung;
+  /** Size of the packs that came over the wire, refused attempts included. */
+  readonly packBytes: number;
+  /** How `to` follows from `from`; undefined for a baseline. */
+  readonly history: History | undefined;
+}
+
+/**
+ * Fetches what the diff from `from` to the head needs (the head alone where there is no `from`) into the scratch
+ * repository, by the first rung that the host allows: found by trying, since hosts differ and change.
+ * @returns "gone" where the host has `from` no more
+ * @throws GitError
+ */
+export async function fetchStep(
+  remote: Remote,
+  head: Head,
+  from: string | undefined,
+): Promise<Fetched | "gone"> {
+  const wanted = from === undefined ? [head.commit] : [from, head.commit];
+  let packBytes = 0;
+  for (const rung of rungs) {
+    // A baseline needs every file, so there is nothing to leave out.
+    if (rung === "blobless" && from === undefined) continue;
+    await remote.reset();
+    try {
+      const reached = await attempts[rung](remote, head, wanted);
+      const present = await remote.present(wanted);
+      if (present.size === wanted.length) {
+        const [history] = await Promise.all([
+          from === undefined ? undefined : readHistory(remote, from, head.commit, reached === "blobless"),
+          // Beside it, since neither needs what the other brings.
+          from !== undefined && reached === "blobless" ? fetchFiles(remote, from, head.commit) : undefined,
+        ]);
+        return { rung: reached, packBytes: packBytes + (await remote.packBytes()), history };
+      }
+      if (rung === "full") return lost(present.has(head.commit));
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      const missing = /not our ref ([0-9a-f]{40})/.exec(error.message)?.[1];
+      // With protocol 2, git serves every object it has: what it does not know then is gone, whatever else is tried.
+      if (missing !== undefined && (await spokeVersion2(remote))) return lost(missing !== head.commit);
+      if (rung === "full") throw error;
+    }
+    packBytes += await remote.packBytes();
+  }
+  throw new Error("The last rung neither returned nor threw.");
+}
+
+function lost(headIsThere: boolean): "gone" {
+  if (headIsThere) return "gone";
+  throw new GitError(
+    "head-moved",
+    "The branch moved while it was being fetched, and the commit it was at is gone.",
+    "The next run takes the branch as it is then.",
+  );
+}
+
+/** Each rung's way to fetch; gives the rung that it turned out to be. @throws GitError where the host refuses */
+const attempts: Record<Rung, (remote: Remote, head: Head, wanted: readonly string[]) => Promise<Rung>> = {
+  async blobless(remote, _head, [from = "", to = ""]) {
+    let ignored = false;
+    await remote.fetch(["--depth=1", "--filter=blob:none", "origin", from, to], {
+      config: promisor,
+      environment: { GIT_TRACE2_EVENT: traceOf(remote) },
+      onLine: (line) => {
+        ignored ||= line.includes("filtering not recognized");
+      },
+    });
+    return ignored ? "shallow" : "blobless";
+  },
+  async shallow(remote, _head, wanted) {
+    const environment = { GIT_TRACE2_EVENT: traceOf(remote) };
+    await remote.fetch(["--depth=1", "origin", ...wanted], { environment });
+    return "shallow";
+  },
+  async deepened(remote, head, wanted) {
+    for (const depth of [50, 500, 5_000]) {
+      await remote.fetch([`--depth=${depth}`, "origin", `+${head.ref}:refs/followed`]);
+      if ((await remote.present(wanted)).size === wanted.length || !remote.isShallow()) break;
+    }
+    return "deepened";
+  },
+  async full(remote) {
+    await remote.fetch(["origin", "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]);
+    return "full";
+  },
+};
+
+/** The files that the diff shows and the `.gitattributes` that shape it, in one batch. */
+async function fetchFiles(remote: Remote, from: string, to: string): Promise<void> {
+  const attributes = await attributesIn(remote, to);
+  const blobs = [...(await changedBlobs(remote, from, to)), ...attributes.map(({ id }) => id)];
+  const present = await remote.present(blobs);
+  const missing = blobs.filter((blob) => !present.has(blob));
+  if (missing.length === 0) return;
+  await remote.fetch(["--stdin", "origin"], { config: promisor, input: `${missing.join("\n")}\n` });
+}
+
+const traceOf = (remote: Remote): string => join(remote.directory, "trace");
+
+const spokeVersion2 = async (remote: Remote): Promise<boolean> =>
+  existsSync(traceOf(remote)) &&
+  (await readFile(traceOf(remote), "utf8")).includes('"key":"negotiated-version","value":"2"');

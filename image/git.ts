@@ -1,0 +1,231 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Readable } from "node:stream";
+import { GitError } from "./errors.ts";
+import type { Location } from "./location.ts";
+
+export interface GitOptions {
+  /** The scratch repository: git's directory, the working directory and the only place git writes to. */
+  readonly directory: string;
+  readonly signal: AbortSignal;
+  /** Configuration for these commands only, as [key, value]; goes through the environment, never to disk. */
+  readonly config?: readonly (readonly [key: string, value: string])[];
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Written to git's standard input. */
+  readonly input?: string | Uint8Array;
+  /** Called with each line of standard error as it comes, progress included. */
+  readonly onLine?: (line: string) => void;
+  /** Takes the secrets out of what git says, before anybody sees it. */
+  readonly redact: (text: string) => string;
+}
+
+/** Of the caller's environment, git sees these only: where programs are, and the way to the host. */
+const inherited = [
+  "PATH",
+  "TMPDIR",
+  "GIT_SSL_CAINFO",
+  "GIT_SSL_CAPATH",
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
+  ...["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"].flatMap((name) => [name, name.toLowerCase()]),
+];
+
+/** Nothing outside the scratch repository has a say: no configuration, hook, helper, prompt or housekeeping. */
+const hermetic: readonly (readonly [string, string])[] = [
+  ["core.hooksPath", "/dev/null"],
+  ["core.attributesFile", "/dev/null"],
+  ["core.fsmonitor", "false"],
+  ["credential.helper", ""],
+  ["fetch.recurseSubmodules", "false"],
+  ["gc.auto", "0"],
+  ["maintenance.auto", "false"],
+  ["transfer.bundleURI", "false"],
+  ["fetch.unpackLimit", "1"],
+];
+
+/** Transport settings for one location. A secret in `header` stays in git's environment. */
+export function transport(location: Location, header?: string): [string, string][] {
+  return [
+    ["protocol.allow", "never"],
+    [`protocol.${location.transport}.allow`, "always"],
+    // git would send an extra header along to wherever a redirect leads.
+    ["http.followRedirects", header === undefined ? "initial" : "false"],
+    ["http.lowSpeedLimit", "1"],
+    ["http.lowSpeedTime", "120"],
+    ...(header === undefined ? [] : [[`http.${location.url}.extraHeader`, header] as [string, string]]),
+  ];
+}
+
+/** Runs git and gives its standard output. @throws GitError, or the signal's reason */
+export async function git(args: readonly string[], options: GitOptions): Promise<string> {
+  const running = stream(args, options);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of running) chunks.push(chunk);
+  return Buffer.concat(chunks).toString("latin1");
+}
+
+/**
+ * Runs git and gives its standard output as it comes. The end is reached only after git has exited with 0: a git
+ * that fails closes its output normally too, so end of stream alone proves nothing.
+ * @throws GitError, or the signal's reason
+ */
+export async function* stream(
+  args: readonly string[],
+  options: GitOptions,
+): AsyncGenerator<Uint8Array, void, void> {
+  options.signal.throwIfAborted();
+  // A process group of its own, so that git's helpers (git-remote-https, index-pack) end with it.
+  const child = spawn("git", args, {
+    cwd: options.directory,
+    env: environment(options),
+    detached: true,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  const stop = () => kill(child, "SIGTERM");
+  options.signal.addEventListener("abort", stop, { once: true });
+  const exited = new Promise<number | NodeJS.Signals>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code, signal) => resolve(code ?? signal ?? "SIGKILL"));
+  });
+  exited.catch(() => {});
+  const complaint = said(child.stderr, options.onLine);
+  child.stdin.on("error", () => {}); // git may end before it has read all; its exit status tells
+  child.stdin.end(options.input);
+  let ended = false;
+  try {
+    for await (const chunk of child.stdout) yield chunk as Uint8Array;
+    const status = await exited;
+    ended = true;
+    options.signal.throwIfAborted();
+    if (status !== 0) throw failed(args, status, options.redact(await complaint));
+  } catch (error) {
+    options.signal.throwIfAborted();
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") {
+      throw new GitError("git-missing", "The program git is not on PATH.", "Install git 2.39 or newer.", {
+        cause: error,
+      });
+    }
+    throw error;
+  } finally {
+    options.signal.removeEventListener("abort", stop);
+    if (!ended) {
+      stop();
+      await exited.catch(() => {});
+    }
+  }
+}
+
+function environment(options: GitOptions): Record<string, string> {
+  const config = [...hermetic, ...(options.config ?? [])];
+  return {
+    ...Object.fromEntries(
+      inherited.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
+    ),
+    LC_ALL: "C",
+    HOME: options.directory,
+    GIT_DIR: options.directory,
+    GIT_CONFIG_NOSYSTEM: "1",
+    GIT_CONFIG_GLOBAL: "/dev/null",
+    GIT_ATTR_NOSYSTEM: "1",
+    GIT_TERMINAL_PROMPT: "0",
+    GIT_CONFIG_COUNT: String(config.length),
+    ...Object.fromEntries(
+      config.flatMap(([key, value], index) => [
+        [`GIT_CONFIG_KEY_${index}`, key],
+        [`GIT_CONFIG_VALUE_${index}`, value],
+      ]),
+    ),
+    ...options.environment,
+  };
+}
+
+function kill(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    // It ended by itself in between.
+  }
+  if (signal === "SIGTERM") setTimeout(() => kill(child, "SIGKILL"), 2_000).unref();
+}
+
+/** Hands on each line of standard error, and gives the last 16 KiB of it, without progress, when it ends. */
+async function said(stderr: Readable, onLine: ((line: string) => void) | undefined): Promise<string> {
+  let rest = "";
+  let kept = "";
+  const take = (line: string, terminator: string) => {
+    if (line.trim() !== "") onLine?.(line.trim());
+    if (terminator === "\n") kept = `${kept}${line}\n`.slice(-16_384);
+  };
+  for await (const chunk of stderr) {
+    const parts = (rest + (chunk as Buffer).toString()).split(/([\r\n])/);
+    rest = (parts.pop() ?? "").slice(-16_384);
+    for (let index = 0; index + 1 < parts.length; index += 2)
+      take(parts[index] ?? "", parts[index + 1] ?? "");
+  }
+  take(rest, "\n");
+  return kept.trim();
+}
+
+/** What git's words mean, first match first; git itself tells them apart by nothing else. */
+const meanings: readonly (readonly [words: RegExp, code: string, message: string, remedy: string])[] = [
+  [
+    /returned error: 40[13]|HTTP 40[13]|Authentication failed|could not read (Username|Password)/,
+    "git-denied",
+    "The host denied access",
+    "Check the credentials and that they may read this repository.",
+  ],
+  [
+    /returned error: 404|repository .* not found|does not (appear to be a git repository|exist)/i,
+    "git-not-found",
+    "There is no such repository, or these credentials may not see it",
+    "Check the URL and the credentials.",
+  ],
+  [
+    /returned error: 30[1278]/,
+    "git-moved",
+    "The host answered with a redirect, and credentials are never sent after one",
+    "Set the URL to the repository's present address.",
+  ],
+  [
+    /remote error|not our ref|unadvertised|does not support|HTTP 4(?!29)\d\d/,
+    "git-refused",
+    "The host refused what was asked",
+    "The words of the host tell more.",
+  ],
+  [
+    /No space left on device/,
+    "git-disk-full",
+    "The disk is full",
+    "Give the task more ephemeral storage, or TMPDIR a larger disk.",
+  ],
+  [
+    /Could not resolve|Failed to connect|Couldn't connect|Connection (refused|timed out)|SSL|certificate|returned error: (5\d\d|429)|Empty reply/i,
+    "git-unreachable",
+    "The host could not be reached",
+    "Check the URL, the network, the proxy and the certificate authority (GIT_SSL_CAINFO).",
+  ],
+  [
+    /early EOF|unexpected disconnect|hung up|transfer closed|RPC failed|too slow|unable to access/i,
+    "git-cut-off",
+    "The connection broke",
+    "The next run tries again; if it lasts, look at the host and the network.",
+  ],
+  [
+    /dubious ownership/,
+    "git-denied",
+    "The folder belongs to another user, whose configuration git will not trust",
+    "Run as that user.",
+  ],
+];
+
+function failed(args: readonly string[], status: number | NodeJS.Signals, complaint: string): GitError {
+  const [, code, message, remedy] = meanings.find(([words]) => words.test(complaint)) ?? [
+    undefined,
+    "git-failed",
+    "git failed",
+    "The words of git tell more.",
+  ];
+  const words = complaint.replace(/\s+/g, " ").slice(-600) || "(it said nothing)";
+  const how = typeof status === "number" ? `status ${status}` : status;
+  return new GitError(code, `${message}: git ${args[0]} ended with ${how}: ${words}`, remedy);
+}

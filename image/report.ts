@@ -1,0 +1,53 @@
+import type { Outcome } from "./collect.ts";
+import type { Repository } from "./environment.ts";
+import { type ConfigError, isFailure } from "./errors.ts";
+import type { Summary } from "./run.ts";
+
+/** Tells what happens: to machines as JSON lines, to a person as a display. */
+export interface Report {
+  progress(repository: string, line: string): void;
+  outcome(repository: Repository, outcome: Outcome): void;
+  failed(repository: Repository, error: unknown): void;
+  misconfigured(error: ConfigError): void;
+  summary(summary: Summary): void;
+}
+
+/** One JSON object a line; the last is the summary. The format is in the README. */
+export function jsonReport(write: (text: string) => void): Report {
+  const line = (event: string, facts: object) =>
+    write(`${JSON.stringify({ time: new Date().toISOString(), event, ...facts })}\n`);
+  return {
+    progress() {},
+    outcome: (repository, { status, ...facts }) => line(status, { ...nameOf(repository), ...factsOf(facts) }),
+    failed: (repository, error) => line("failed", { ...nameOf(repository), ...explain(error), safe }),
+    misconfigured: (error) =>
+      line("failed", { code: error.code, problems: error.problems, remedy: error.remedy }),
+    summary: (summary) => line("summary", { ...summary, failures: summary.failed.length }),
+  };
+}
+
+const safe = "Nothing is half-stored and the cursor has not moved: the next run goes on from there.";
+
+const nameOf = ({ location, branch }: Repository) => ({
+  repository: location.url,
+  ...(branch && { branch }),
+});
+
+/** The record's facts stand beside the others, its repository's name once. */
+function factsOf(facts: object): object {
+  if (!("record" in facts)) return facts;
+  const { record, ...rest } = facts as { record: Record<string, unknown> };
+  const { schemaVersion: _, repository: __, ...told } = record;
+  return { ...told, ...rest };
+}
+
+/** A defect is told with its stack, for whoever mends it. */
+export function explain(error: unknown): { code: string; message: string; remedy: string } {
+  if (isFailure(error)) return { code: error.code, message: error.message, remedy: error.remedy };
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return {
+    code: "internal",
+    message,
+    remedy: "This is a defect of the worker: report it with this message.",
+  };
+}
