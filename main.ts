@@ -1,7 +1,8 @@
 import { join, relative } from "node:path";
 import { CodecommitRepository } from "@cdktf/provider-aws/lib/codecommit-repository";
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
-import { App, TerraformOutput, TerraformStack } from "cdktf";
+import { App, TerraformElement, TerraformOutput, TerraformStack } from "cdktf";
+import type { Node } from "constructs";
 import cdktf from "./cdktf.json";
 import { Account } from "./modules/account.ts";
 import { keepState } from "./modules/backend.ts";
@@ -18,6 +19,9 @@ import { existing, Vpc } from "./modules/vpc.ts";
 
 /** Everything that one deployment consists of. */
 export class GitDiff extends TerraformStack {
+  /** Which construct has which address. */
+  private readonly addresses = new Map<string, string>();
+
   constructor(app: App, configuration: Configuration) {
     const { name, region, kmsKey, cpu, memory, collections } = configuration;
     super(app, name);
@@ -28,6 +32,8 @@ export class GitDiff extends TerraformStack {
     });
     // From the oldest provider that the tests run with, to the end of the major version that the bindings were made for.
     this.addOverride("terraform.required_providers.aws.version", ">= 5.100.0, < 7.0.0");
+    // Write-only values: Terraform 1.11 as well as OpenTofu 1.11.
+    this.addOverride("terraform.required_version", ">= 1.11.0");
 
     const repositories = collections.flatMap((collection) => collection.repositories);
     const account = new Account(this, "account", { region });
@@ -92,6 +98,25 @@ export class GitDiff extends TerraformStack {
         ),
       ],
     });
+  }
+
+  /**
+   * Addresses such as `aws_subnet.vpc_public-a`, without the hash that CDKTF ends them in. Two constructs with one
+   * address CDKTF would merge without a word, hence the error.
+   */
+  protected override allocateLogicalId(element: TerraformElement | Node): string {
+    const { path } = TerraformElement.isTerraformElement(element) ? element.node : element;
+    const parts = path
+      .split("/")
+      .slice(1)
+      .filter((part) => part !== "Default");
+    const id = parts.join("_").replace(/[^A-Za-z0-9_-]/g, "_");
+    const address = `${element.constructor.name} ${id}`;
+    const owner = this.addresses.get(address) ?? path;
+    if (owner !== path)
+      throw new Error(`${owner} and ${path} would share the address ${id}: rename one of them.`);
+    this.addresses.set(address, path);
+    return id;
   }
 
   private outputs(outputs: Readonly<Record<string, readonly [description: string, value: unknown]>>): void {

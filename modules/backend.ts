@@ -3,8 +3,6 @@ import type { Configuration } from "./configuration.ts";
 
 /** Has Terraform keep the stack's state in the configured bucket, or else in a file beside main.ts. */
 export function keepState(stack: TerraformStack, { name, region, state }: Configuration): void {
-  // The S3 backend locks without a DynamoDB table from here on.
-  stack.addOverride("terraform.required_version", ">= 1.10.0");
   if (!state) {
     // Relative to the folder that Terraform runs in, as CDKTF's own default names a folder of this computer.
     new LocalBackend(stack, { path: `../../../terraform.${name}.tfstate` });
@@ -16,6 +14,6 @@ export function keepState(stack: TerraformStack, { name, region, state }: Config
     region: state.region ?? region,
     encrypt: true,
   });
-  // CDKTF 0.21 does not know this argument.
+  // Locks without a DynamoDB table. CDKTF 0.21 does not know this argument.
   stack.addOverride("terraform.backend.s3.use_lockfile", true);
 }

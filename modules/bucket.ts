@@ -19,6 +19,7 @@ export interface BucketProps {
 
 /** The results: private, versioned, encrypted, over TLS only, deleted with the stack only once it is empty. */
 export class Bucket extends Construct {
+  /** As given: how long it will be is known while the stack is put together. */
   readonly name: string;
   readonly arn: string;
   private readonly publicAccess: S3BucketPublicAccessBlock;
@@ -26,7 +27,7 @@ export class Bucket extends Construct {
   constructor(scope: Construct, id: string, props: BucketProps) {
     super(scope, id);
     const { bucket, arn } = new S3Bucket(this, "Default", { bucket: props.name });
-    this.name = bucket;
+    this.name = props.name;
     this.arn = arn;
     this.publicAccess = new S3BucketPublicAccessBlock(this, "private", {
       bucket,
@@ -75,10 +76,9 @@ export class Bucket extends Construct {
   /** Lets these roles, and nobody over plain HTTP, use the bucket. Called once: a bucket has one policy. */
   grant(roleArns: readonly string[]): void {
     new S3BucketPolicy(this, "policy", {
-      bucket: this.name,
+      // By way of the public access block, as S3 refuses to change both at once.
+      bucket: this.publicAccess.bucket,
       policy: document(this.statements(roleArns)),
-      // S3 refuses to change both at once.
-      dependsOn: [this.publicAccess],
     });
   }
 

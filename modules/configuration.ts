@@ -12,7 +12,6 @@ export type Collection = Configuration["collections"][number];
 const ONLY = "all";
 
 const EXAMPLE = '[{ "name": "api", "url": "https://github.com/acme/api.git" }]';
-const ID = "[0-9a-f]{8,17}$";
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 const LOG_DAYS = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
@@ -58,14 +57,8 @@ const schema = object({
     'is neither "build" nor an image with its digest, without which tomorrow\'s task may run something else; write "<registry>/<name>@sha256:<64 hex digits>"',
   ).default("build"),
   network: object({
-    subnets: z
-      .array(text(RegExp(`^subnet-${ID}`), 'is not a subnet\'s id; write "subnet-0123456789abcdef0"'))
-      .min(1, 'is empty; write one to sixteen such as "subnet-0123456789abcdef0"')
-      .max(16, "has more than the sixteen subnets that ECS takes; remove some"),
-    securityGroups: z
-      .array(text(RegExp(`^sg-${ID}`), 'is not a security group\'s id; write "sg-0123456789abcdef0"'))
-      .min(1, 'is empty; write one to five such as "sg-0123456789abcdef0"')
-      .max(5, "has more than the five security groups that ECS takes; remove some"),
+    subnets: ids("subnet", 16),
+    securityGroups: ids("sg", 5),
     publicIp: z
       .boolean(
         "is not true or false; write true where the subnets reach the internet only with a public address",
@@ -115,6 +108,14 @@ const schema = object({
     ...rest,
     collections: collections ?? [collection.parse({ name: ONLY, schedule, timezone, repositories })],
   }));
+
+/** A list of ids of one kind of resource, at most as many as a task takes. */
+function ids(kind: string, most: number) {
+  const example = `write ["${kind}-0123456789abcdef0"]`;
+  const list = `is not a list of 1 to ${most} ids; ${example}`;
+  const id = text(new RegExp(`^${kind}-[0-9a-f]{8,17}$`), `is not the id of a ${kind}; ${example}`);
+  return z.array(id, list).min(1, list).max(most, list);
+}
 
 /** Reads `context.gitDiff`. Throws one error that lists everything that is wrong with it. */
 export function parse(gitDiff: unknown): Configuration {

@@ -53,8 +53,10 @@ export class Credentials extends Construct {
           description: `user:password for ${key}, set by hand; "-" means none`,
           type: "SecureString",
           keyId: props.kmsKey,
-          value: "-",
-          lifecycle: { ignoreChanges: ["value"] },
+          // Write-only, and written once: with an ordinary value that Terraform ignores, the next refresh would copy the
+          // credential that was set by hand into the state.
+          valueWo: "-",
+          valueWoVersion: 1,
         });
         return [variable, { key, name, arn: parameter.arn }];
       }),

@@ -2,6 +2,7 @@ import { IamPolicy } from "@cdktf/provider-aws/lib/iam-policy";
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy-attachment";
 import { Construct } from "constructs";
+import { sizeOf } from "./size.ts";
 
 export interface Statement {
   readonly Sid: string;
@@ -72,7 +73,7 @@ export function pack(statements: readonly Statement[]): Statement[][] {
     for (const resource of Resource) {
       const last = policies.at(-1);
       const fuller = last && add(last, { ...rest, Resource: [resource] });
-      if (fuller && characters(fuller) <= POLICY_CHARACTERS) policies[policies.length - 1] = fuller;
+      if (fuller && sizeOf(document(fuller)) <= POLICY_CHARACTERS) policies[policies.length - 1] = fuller;
       else policies.push([{ ...rest, Resource: [resource] }]);
     }
   }
@@ -90,11 +91,4 @@ function add(policy: readonly Statement[], statement: Statement): Statement[] {
   const last = policy.at(-1);
   if (last?.Sid !== statement.Sid) return [...policy, statement];
   return [...policy.slice(0, -1), { ...last, Resource: [...last.Resource, ...statement.Resource] }];
-}
-
-/** Characters of a policy once Terraform has filled in what is known only then: at most a whole ARN, or an account id. */
-function characters(policy: readonly Statement[]): number {
-  return document(policy)
-    .replace(/"\$\{[^"]*"/g, `"${"x".repeat(150)}"`)
-    .replace(/\$\{.*?\}/g, "123456789012").length;
 }

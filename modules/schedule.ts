@@ -4,9 +4,10 @@ import { variables } from "../image/environment.ts";
 import type { Account } from "./account.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Collection } from "./configuration.ts";
+import { CONTAINER } from "./container.ts";
 import { Role, type Statement } from "./iam.ts";
 import type { ScheduleGroup } from "./schedule-group.ts";
-import { CONTAINER, type Task } from "./task.ts";
+import type { Task } from "./task.ts";
 import type { Network } from "./vpc.ts";
 
 // EventBridge Scheduler writes the time the run was due in place of this word, the same on every retry.

@@ -23,6 +23,9 @@ export function object<Shape extends z.ZodRawShape>(shape: Shape) {
   });
 }
 
+// Keys under which somebody may have written what must not be repeated in a log.
+const SECRET = /credential|password|secret|token/i;
+
 /** Every mistake in a value as a line: which property, what it is, which rule it breaks, what to write instead. */
 export function lines(root: string, value: unknown, error: z.ZodError): string[] {
   return error.issues.flatMap((issue) => {
@@ -30,7 +33,10 @@ export function lines(root: string, value: unknown, error: z.ZodError): string[]
       issue.code === "unrecognized_keys" ? issue.keys.map((key) => [...issue.path, key]) : [issue.path];
     const message =
       issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message;
-    return paths.map((path) => `${name(root, path)} ${shown(path.reduce(member, value))} ${message}`);
+    return paths.map((path) => {
+      const kept = SECRET.test(String(path.at(-1))) && issue.code !== "custom";
+      return `${name(root, path)} ${kept ? "(not shown)" : shown(path.reduce(member, value))} ${message}`;
+    });
   });
 }
 

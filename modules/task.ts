@@ -1,35 +1,19 @@
 import { EcsTaskDefinition } from "@cdktf/provider-aws/lib/ecs-task-definition";
 import { Construct } from "constructs";
-import { variables } from "../image/environment.ts";
 import type { Account } from "./account.ts";
-import type { Bucket } from "./bucket.ts";
-import type { Cluster } from "./cluster.ts";
-import type { Collection } from "./configuration.ts";
-import { type Credentials, placeOf } from "./credentials.ts";
-import type { Pulled } from "./ecr.ts";
+import { type ContainerProps, container, cursorOf, SCRATCH_VOLUME, secretsOf } from "./container.ts";
 import { Role, type Statement } from "./iam.ts";
 import { codeCommitOf, type Repository } from "./repository.ts";
+import { sizeOf } from "./size.ts";
 
-/** The one container of a task, as overrides name it. */
-export const CONTAINER = "worker";
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html: 64 KiB for a task definition, of which
+// the container is all but a few names, numbers and tags.
+const CONTAINER_BYTES = 62 * 1024;
 
-// A Fargate volume belongs to root unless the image has a VOLUME at this very path that belongs to the user below:
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html
-const SCRATCH = "/scratch";
-const USER = "65532:65532";
-
-export interface TaskProps {
-  readonly account: Account;
-  /** The stack's name, with which every name begins. */
-  readonly name: string;
-  readonly collection: Collection;
+export interface TaskProps extends ContainerProps {
   /** CPU units, 1024 a vCPU, and MiB of memory: a pair that Fargate has. */
   readonly cpu: number;
   readonly memory: number;
-  readonly image: Pulled;
-  readonly cluster: Cluster;
-  readonly bucket: Bucket;
-  readonly credentials: Credentials;
   /** ARN of the KMS key that encrypts results and credentials. @default - AWS's own keys */
   readonly kmsKey?: string;
 }
@@ -69,6 +53,14 @@ export class Task extends Construct {
       ...trust,
       statements: executionStatements(props),
     }).arn;
+    const containers = JSON.stringify([container(props)]);
+    if (sizeOf(containers) > CONTAINER_BYTES) {
+      throw new Error(
+        `gitDiff: collection "${collection.name}" has ${collection.repositories.length} repositories, which take ` +
+          `${sizeOf(containers)} bytes of a task definition, and ECS has room for ${CONTAINER_BYTES}: ` +
+          "add a collection to gitDiff.collections and move some of them there.",
+      );
+    }
     const definition = new EcsTaskDefinition(this, "Default", {
       family: this.family,
       requiresCompatibilities: ["FARGATE"],
@@ -78,69 +70,12 @@ export class Task extends Construct {
       memory: `${props.memory}`,
       taskRoleArn: this.roleArn,
       executionRoleArn: this.executionRoleArn,
-      containerDefinitions: JSON.stringify([container(props)]),
-      volume: [{ name: "scratch" }],
+      containerDefinitions: containers,
+      volume: [{ name: SCRATCH_VOLUME }],
     });
     this.arn = definition.arn;
     this.arnWithoutRevision = definition.arnWithoutRevision;
   }
-}
-
-/** The container as ECS wants it. */
-export function container(props: TaskProps): Record<string, unknown> {
-  const { account, cluster, collection } = props;
-  return {
-    name: CONTAINER,
-    image: props.image.uri,
-    essential: true,
-    readonlyRootFilesystem: true,
-    user: USER,
-    linuxParameters: { capabilities: { drop: ["ALL"] }, initProcessEnabled: true },
-    mountPoints: [{ sourceVolume: "scratch", containerPath: SCRATCH, readOnly: false }],
-    environment: [
-      { name: "AWS_REGION", value: account.region },
-      {
-        name: variables.repositories,
-        value: JSON.stringify(collection.repositories.map((one) => entry(one, props))),
-      },
-      { name: "TMPDIR", value: SCRATCH },
-    ],
-    secrets: secretsOf(props).map(({ variable, arn }) => ({ name: variable, valueFrom: arn })),
-    logConfiguration: {
-      logDriver: "awslogs",
-      options: {
-        "awslogs-group": cluster.logGroup.name,
-        "awslogs-region": account.region,
-        "awslogs-stream-prefix": collection.name,
-      },
-    },
-  };
-}
-
-/** One entry of the worker's REPOSITORIES. */
-function entry(repository: Repository, { account, name, bucket }: TaskProps): Record<string, string> {
-  const { url, branch } = repository;
-  const place = placeOf(repository);
-  return {
-    gitRepo: url ?? `https://git-codecommit.${account.region}.${account.domain}/v1/repos/${repository.name}`,
-    ...(branch && { gitBranch: branch }),
-    parameterName: cursorOf(name, repository),
-    resultsBucket: `${bucket.name}/${repository.name}`,
-    ...(place && { gitHttpCredentials: place.variable }),
-  };
-}
-
-/** The SSM parameter that holds a repository's cursor. The worker makes it; Terraform never touches it. */
-function cursorOf(name: string, repository: Repository): string {
-  return `/${name}/${repository.name}`;
-}
-
-/** The credentials that this collection needs, and no other's. */
-function secretsOf({ collection, credentials }: TaskProps) {
-  const needed = new Set(collection.repositories.map((repository) => placeOf(repository)?.variable));
-  return [...credentials.all].flatMap(([variable, parameter]) =>
-    needed.has(variable) ? [{ variable, ...parameter }] : [],
-  );
 }
 
 function workerStatements({ account, name, collection, kmsKey }: TaskProps): Statement[] {
@@ -156,10 +91,7 @@ function workerStatements({ account, name, collection, kmsKey }: TaskProps): Sta
       Sid: "CodeCommit",
       Effect: "Allow",
       Action: ["codecommit:GitPull"],
-      Resource: repositories.flatMap((one) => {
-        const repository = codeCommitOf(one);
-        return repository ? [account.arn("codecommit", repository.name, repository.region)] : [];
-      }),
+      Resource: gitPulls(account, repositories),
     },
     {
       Sid: "ResultsKey",
@@ -170,6 +102,15 @@ function workerStatements({ account, name, collection, kmsKey }: TaskProps): Sta
       Condition: { StringEquals: { "kms:ViaService": `s3.${account.region}.${account.domain}` } },
     },
   ];
+}
+
+/** Each once, as two entries may follow two branches of one repository. */
+function gitPulls(account: Account, repositories: readonly Repository[]): string[] {
+  const arns = repositories.flatMap((one) => {
+    const repository = codeCommitOf(one);
+    return repository ? [account.arn("codecommit", repository.name, repository.region)] : [];
+  });
+  return [...new Set(arns)];
 }
 
 function executionStatements(props: TaskProps): Statement[] {
