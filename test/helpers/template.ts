@@ -16,6 +16,11 @@ export const SMALLEST = {
   repositories: [{ name: "api", url: "https://github.com/acme/api.git" }],
 };
 
+/** What stands in the output for an attribute that only Terraform knows. */
+export function ref(attribute: string): string {
+  return `\${${attribute}}`;
+}
+
 /** Some repositories called `r001` and so on. */
 export function repositories(count: number, first = 1): { name: string; url: string }[] {
   return Array.from({ length: count }, (_, index) => {
