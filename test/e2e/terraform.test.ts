@@ -454,11 +454,7 @@ async function plan(gitDiff: Named, environment: Record<string, string>): Promis
 }
 
 /** What the CDKTF command line says while it deploys, compares and destroys a configuration. */
-async function byCommandLine(
-  gitDiff: Named,
-  project: string,
-  environment: Record<string, string>,
-) {
+async function byCommandLine(gitDiff: Named, project: string, environment: Record<string, string>) {
   const root = join(import.meta.dirname, "../..");
   mkdirSync(project);
   const app = `${process.execPath} ${join(root, "main.ts")}`;
