@@ -127,6 +127,8 @@ function environment(options: GitOptions): Record<string, string> {
     GIT_CONFIG_GLOBAL: "/dev/null",
     GIT_ATTR_NOSYSTEM: "1",
     GIT_TERMINAL_PROMPT: "0",
+    // What was left out is fetched in one go when it is wanted, never by a command that happens on it.
+    GIT_NO_LAZY_FETCH: "1",
     GIT_CONFIG_COUNT: String(config.length),
     ...Object.fromEntries(
       config.flatMap(([key, value], index) => [
