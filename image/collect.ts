@@ -9,6 +9,7 @@ import { fetchStep } from "./fetch.ts";
 import { openRemote, type Remote, readHead } from "./remote.ts";
 import { makeRecord, makeStep, type Step } from "./step.ts";
 import type { ObjectStore, Stores } from "./stores.ts";
+import { together } from "./together.ts";
 
 /** What became of one repository. */
 export type Outcome =
@@ -51,11 +52,11 @@ async function collectInto(
 ): Promise<Outcome> {
   const started = new Date();
   await remote.reset();
-  const [cursor, head, gitVersion] = await Promise.all([
+  const [cursor, head, gitVersion] = await together(
     stores.cursor.read(),
     readHead(remote, repository.branch),
     remote.run(["version"]),
-  ]);
+  );
   if (head === undefined) return { status: "empty" };
   if (head.commit === cursor?.commit) return { status: "unchanged", commit: head.commit };
 

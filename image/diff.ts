@@ -36,8 +36,7 @@ export const diffOptions = [
  * @throws GitError before the end if git fails
  */
 export function openDiff(remote: Remote, from: string, to: string): AsyncIterable<Uint8Array> {
-  const environment = { GIT_WORK_TREE: worktreeOf(remote) };
-  return remote.stream(["diff", ...diffOptions, from, to], { environment });
+  return remote.stream(["diff", ...diffOptions, from, to], { worktree: worktreeOf(remote) });
 }
 
 const worktreeOf = (remote: Remote): string => join(remote.directory, "worktree");
@@ -58,16 +57,15 @@ export async function attributesIn(remote: Remote, commit: string): Promise<stri
  * bare repository it ignores them, and `--attr-source` is not in every git.
  */
 export async function checkOutAttributes(remote: Remote, commit: string): Promise<void> {
-  const environment = { GIT_WORK_TREE: worktreeOf(remote) };
-  await remote.run(["checkout", "--quiet", commit, "--", attributes], { environment });
+  const worktree = worktreeOf(remote);
+  await remote.run(["checkout", "--quiet", commit, "--", attributes], { worktree });
 }
 
-/** The ids of all files whose content the diff shows. */
+/** The ids of all files that the diff reads, those of which only the mode changed included. */
 export async function changedBlobs(remote: Remote, from: string, to: string): Promise<string[]> {
   const blobs: string[] = [];
   for await (const [change = ""] of rawChanges(remote, from, to, [])) {
     const [modeBefore = "", modeAfter = "", before = "", after = ""] = change.slice(1).split(" ");
-    if (before === after) continue;
     if (/^100|^120/.test(modeBefore)) blobs.push(before);
     if (/^100|^120/.test(modeAfter)) blobs.push(after);
   }
@@ -130,11 +128,14 @@ function lineCounter(contents: Contents): (chunk: Uint8Array) => void {
   let after = 0;
   let header = "";
   let atStart = true;
+  let content = false;
   return (chunk) => {
     for (let start = 0; start < chunk.length; ) {
       const end = chunk.indexOf(newline as number, start);
       const stop = end < 0 ? chunk.length : end;
-      if (header === "" && (before > 0 || after > 0)) {
+      // Said at a line's start and kept to its end: the line may come in several chunks.
+      if (atStart) content = before > 0 || after > 0;
+      if (content) {
         if (atStart) {
           const mark = chunk[start];
           if (mark === plus) contents.linesAdded++;

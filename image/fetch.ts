@@ -6,6 +6,7 @@ import { attributesIn, changedBlobs, checkOutAttributes, emptyTree } from "./dif
 import { GitError, isRefusal } from "./errors.ts";
 import { type History, readHistory } from "./history.ts";
 import { type Head, promisor, type Remote } from "./remote.ts";
+import { together } from "./together.ts";
 
 /**
  * How little of the repository the host allowed to be fetched, the least first: the two commits and just the files
@@ -37,9 +38,12 @@ export async function fetchStep(
 ): Promise<Fetched | "gone"> {
   const wanted = from === undefined ? [head.commit] : [from, head.commit];
   let packBytes = 0;
+  let idsAllowed = true;
   for (const rung of rungs) {
     // A baseline needs every file, so there is nothing to leave out.
     if (rung === "blobless" && from === undefined) continue;
+    // The same ids would be refused again, and with protocol 0 only after the head has come with all its files.
+    if (rung === "shallow" && !idsAllowed) continue;
     await remote.reset();
     try {
       const reached = await attempts[rung](remote, head, wanted);
@@ -50,14 +54,16 @@ export async function fetchStep(
       ];
       if (to !== undefined && (from === undefined || before !== undefined)) {
         const blobless = reached === "blobless";
-        const [history] = await Promise.all([
+        // A host that takes no notice of the depth has sent all there is behind `to`.
+        const all = reached === "shallow" && !remote.isShallow() && to.parents.length > 0;
+        const [history] = await together(
           before && readHistory(remote, before, to, blobless),
           // Beside it, since neither needs what the other brings.
           prepareDiff(remote, before, to, blobless),
-        ]);
+        );
         const bytes = packBytes + (await remote.packBytes());
         return {
-          rung: reached,
+          rung: all ? "full" : reached,
           packBytes: bytes,
           history,
           fromTree: before?.tree ?? emptyTree,
@@ -71,6 +77,7 @@ export async function fetchStep(
       // With protocol 2, git serves every object it has: what it does not know then is gone, whatever else is tried.
       if (missing !== undefined && (await spokeVersion2(remote))) return lost(missing !== head.commit);
       if (rung === "full") throw error;
+      idsAllowed &&= !/not our ref|unadvertised/.test(error.message);
     }
     packBytes += await remote.packBytes();
   }

@@ -39,9 +39,13 @@ async function readBetween(remote: Remote, from: Commit, to: Commit): Promise<Hi
   const parentless = from.text.replace(/^parent .*\n/gm, "");
   await writeCommit(between, from.text);
   // The claim: git replaces `from` by a commit without parents, and so never goes looking for them.
-  const replacement = join(between.directory, "refs", "replace", from.id);
-  await mkdir(dirname(replacement));
-  await writeFile(replacement, await writeCommit(between, parentless));
+  if (from.parents.length > 0) {
+    const replacement = join(between.directory, "refs", "replace", from.id);
+    await mkdir(dirname(replacement));
+    await writeFile(replacement, await writeCommit(between, parentless));
+  }
+  // Protocol 0 knows no negotiation tip: there, git tells the host of what its refs are at.
+  await writeFile(join(between.directory, "refs", "collected"), `${from.id}\n`);
   const args = ["--filter=tree:0", `--negotiation-tip=${from.id}`, "origin", to.id];
   try {
     await between.fetch(args, { config: promisor });
@@ -76,7 +80,9 @@ async function deepen(remote: Remote, from: Commit, to: Commit): Promise<void> {
   const args = [`--negotiation-tip=${from.id}`, `--negotiation-tip=${to.id}`, "origin", to.id];
   try {
     await remote.fetch([`--shallow-since=${since}`, ...args]);
-    return;
+    // A merge of an older branch is an end itself: its newer parent did not come either.
+    const ends = await readCommits(remote, await shallowCommits(remote));
+    if (ends.every(({ parents }) => parents.length < 2) || (await walk(remote, from, to)).descends) return;
   } catch (error) {
     if (!isRefusal(error)) throw error;
   }
@@ -90,19 +96,20 @@ async function deepen(remote: Remote, from: Commit, to: Commit): Promise<void> {
 
 /** Tells from the commits that are here. */
 async function walk(remote: Remote, from: Commit, to: Commit): Promise<History> {
-  const lines = (await remote.run(["rev-list", "--boundary", to.id, `^${from.id}`]))
+  const lines = (await remote.run(["rev-list", "--boundary", "--parents", to.id, `^${from.id}`]))
     .split("\n")
     .filter(Boolean);
   const commits = lines.filter((line) => !line.startsWith("-"));
-  const ends = new Set(await shallowCommits(remote));
   // On a way from `to` down to `from`, the first commit that `from` has too is `from` itself.
-  let descends = lines.includes(`-${from.id}`);
-  if (!descends && ends.size > 0) {
+  let descends = lines.some((line) => line.startsWith(`-${from.id}`));
+  if (!descends && remote.isShallow()) {
     // git takes a commit that lacks one parent for one without any, a merge of an old branch say; its text tells.
     for await (const { parents } of commitsIn(remote)) descends ||= parents.includes(from.id);
   }
-  // Behind a commit at the edge there may be more that `from` has not either.
-  return { descends, commits: commits.some((commit) => ends.has(commit)) ? undefined : commits.length };
+  // Where a way ends at the edge there may be more; where it ends at the very first commit, less: the part of it that
+  // `from` has too is not known while what lies behind `from` is not here.
+  const open = remote.isShallow() && commits.some((line) => !line.includes(" "));
+  return { descends, commits: open ? undefined : commits.length };
 }
 
 async function shallowCommits(remote: Remote): Promise<string[]> {

@@ -7,7 +7,7 @@ import { GitError } from "./errors.ts";
 import { type GitOptions, git, stream, transport } from "./git.ts";
 import { redactor } from "./redact.ts";
 
-type Options = Partial<Pick<GitOptions, "config" | "environment" | "input" | "onLine">>;
+type Options = Partial<Pick<GitOptions, "worktree" | "config" | "environment" | "input" | "onLine">>;
 
 /** Configures a fetch that leaves out trees or files; never written to disk, so that nothing fetches them later. */
 export const promisor = [
