@@ -106,7 +106,7 @@ describe("every permission in the stack", () => {
   test("is one of these", () => {
     const actions = Object.fromEntries(allowed.map(({ Sid, Action }) => [Sid, Action]));
     expect(actions).toEqual({
-      PutObjects: ["s3:PutObject"],
+      PutObjects: ["s3:PutObject", "s3:AbortMultipartUpload"],
       ReadStepRecords: ["s3:GetObject"],
       List: ["s3:ListBucket"],
       Cursors: ["ssm:GetParameter", "ssm:PutParameter"],
@@ -341,6 +341,19 @@ describe("synthesis", () => {
     );
     expect(one).toBe(another as string);
     expect(JSON.parse(one as string).resource.docker_image.ecr_image.build.context).toBe("../../..");
+  });
+
+  test("says what is wrong and nothing else", async () => {
+    const wrong = Bun.spawn([process.execPath, "main.ts"], {
+      cwd: root,
+      env: { ...process.env, CDKTF_CONTEXT_JSON: JSON.stringify({ gitDiff: { region: "here" } }) },
+      stderr: "pipe",
+    });
+    expect(await wrong.exited).toBe(1);
+    const [first, ...lines] = (await new Response(wrong.stderr).text()).trimEnd().split("\n");
+    expect(first).toBe("cdktf.json, context: 2 mistakes");
+    for (const line of lines) expect(line).toStartWith("  gitDiff.");
+    expect(lines).toHaveLength(2);
   });
 
   test("takes less than a second from start to end", async () => {

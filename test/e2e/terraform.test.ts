@@ -15,18 +15,18 @@ import {
   GetBucketEncryptionCommand,
   GetBucketPolicyCommand,
   GetBucketTaggingCommand,
-  S3Client,
 } from "@aws-sdk/client-s3";
 import { GetScheduleCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
-import { GetParameterCommand, PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
+import { GetParameterCommand, PutParameterCommand } from "@aws-sdk/client-ssm";
 import type { Statement } from "../../modules/iam.ts";
+import { type Aws, startAws } from "../helpers/aws.ts";
 import { IMAGE, repositories, SMALLEST } from "../helpers/template.ts";
 import {
+  type Change,
   Deployment,
   lacking,
   type Named,
   run,
-  startMoto,
   terraformEnvironment,
 } from "../helpers/terraform.ts";
 
@@ -39,19 +39,19 @@ setDefaultTimeout(300_000);
 
 describe.skipIf(lack !== undefined)(`a real Terraform${lack ? ` (${lack})` : ""}`, () => {
   const folder = mkdtempSync(join(tmpdir(), "git-diff-terraform-"));
-  let moto: Awaited<ReturnType<typeof startMoto>>;
+  let emulated: Aws;
   let environment: Record<string, string>;
   let aws: Clients;
   let kmsKey: string;
   let network: { subnets: string[]; securityGroups: string[] };
-  let planned: Planned[];
+  let planned: Change[];
   let said: Record<"deploy" | "diff" | "destroy", string>;
   let deployments: Record<"smallest" | "many" | "private" | "kms", Deployment>;
 
   beforeAll(async () => {
-    moto = await startMoto();
-    environment = await terraformEnvironment(moto.endpoint, folder);
-    aws = clients(moto.endpoint);
+    emulated = await startAws();
+    environment = await terraformEnvironment(emulated, folder);
+    aws = clients(emulated);
     kmsKey = (await aws.kms.send(new CreateKeyCommand({}))).KeyMetadata?.Arn ?? "";
     network = await existingNetwork(aws.ec2);
     deployments = {
@@ -104,10 +104,10 @@ describe.skipIf(lack !== undefined)(`a real Terraform${lack ? ` (${lack})` : ""}
     ]);
   }, 300_000);
 
-  afterAll(() => {
+  afterAll(async () => {
     for (const deployment of Object.values(deployments ?? {})) deployment.remove();
     rmSync(folder, { recursive: true, force: true });
-    moto?.stop();
+    await emulated?.close();
   });
 
   test("has nothing to change once it has applied", async () => {
@@ -297,7 +297,7 @@ describe.skipIf(lack !== undefined)(`a real Terraform${lack ? ` (${lack})` : ""}
         Sid: "PutObjects",
         Effect: "Allow",
         Principal: tasks,
-        Action: ["s3:PutObject"],
+        Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
         Resource: [`${bucket}/*`],
       },
       {
@@ -383,6 +383,20 @@ describe.skipIf(lack !== undefined)(`a real Terraform${lack ? ` (${lack})` : ""}
     });
   });
 
+  test("plans for one more repository in the middle no more than its collection's task", async () => {
+    const added = [{ name: "before" }, ...SMALLEST.repositories, { name: "after" }];
+    deployments.private.synthesise({ ...SMALLEST, name: "private", network, repositories: added });
+    const changes = (await deployments.private.plan()).map(({ address, change }) => [
+      address,
+      change.actions,
+    ]);
+    expect(changes).toEqual([
+      ["aws_ecs_task_definition.task-all", ["delete", "create"]],
+      ["aws_iam_policy.task-all_worker_1", ["update"]],
+      ["aws_scheduler_schedule.schedule-all", ["update"]],
+    ]);
+  });
+
   test("encrypts with a key that is there", async () => {
     const { ServerSideEncryptionConfiguration } = await aws.s3.send(
       new GetBucketEncryptionCommand({ Bucket: "kms-results-123456789012" }),
@@ -436,18 +450,12 @@ describe.skipIf(lack !== undefined)(`a real Terraform${lack ? ` (${lack})` : ""}
   });
 });
 
-interface Planned {
-  readonly address: string;
-  readonly change: unknown;
-}
-
 /** What Terraform would do for a configuration. The emulator's answer to making a CodeCommit repository it cannot read. */
-async function plan(gitDiff: Named, environment: Record<string, string>): Promise<Planned[]> {
+async function plan(gitDiff: Named, environment: Record<string, string>): Promise<Change[]> {
   const deployment = new Deployment(gitDiff, environment);
   try {
     await deployment.init();
-    await deployment.terraform(["plan", "-input=false", "-no-color", "-out=planned"]);
-    return JSON.parse(await deployment.terraform(["show", "-json", "planned"])).resource_changes;
+    return await deployment.plan();
   } finally {
     deployment.remove();
   }
@@ -477,20 +485,23 @@ async function byCommandLine(gitDiff: Named, project: string, environment: Recor
 
 type Clients = ReturnType<typeof clients>;
 
-function clients(endpoint: string) {
+function clients({ motoEndpoint, environment, s3, ssm }: Aws) {
   const options = {
-    endpoint,
-    region: "eu-west-1",
-    credentials: { accessKeyId: "AKIAIOSFODNN7EXAMPLE", secretAccessKey: "not-a-secret" },
+    endpoint: motoEndpoint,
+    region: environment.AWS_REGION,
+    credentials: {
+      accessKeyId: environment.AWS_ACCESS_KEY_ID ?? "",
+      secretAccessKey: environment.AWS_SECRET_ACCESS_KEY ?? "",
+    },
   };
   return {
     ec2: new EC2Client(options),
     ecs: new ECSClient(options),
     iam: new IAMClient(options),
     kms: new KMSClient(options),
-    s3: new S3Client({ ...options, forcePathStyle: true }),
     scheduler: new SchedulerClient(options),
-    ssm: new SSMClient(options),
+    s3,
+    ssm,
   };
 }
 

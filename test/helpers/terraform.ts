@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { App } from "cdktf";
 import { GitDiff } from "../../main.ts";
 import { parse } from "../../modules/configuration.ts";
+import type { Aws } from "./aws.ts";
 
 export interface Ended {
   readonly status: number | null;
@@ -40,10 +41,7 @@ export async function run(
 }
 
 /** An environment in which Terraform uses the emulated AWS, and a provider on this computer if there is one. */
-export async function terraformEnvironment(
-  endpoint: string,
-  folder: string,
-): Promise<Record<string, string>> {
+export async function terraformEnvironment(emulated: Aws, folder: string): Promise<Record<string, string>> {
   const mirror = await pluginMirror();
   const configuration = join(folder, "terraform.rc");
   const aws = "registry.terraform.io/hashicorp/aws";
@@ -63,13 +61,8 @@ export async function terraformEnvironment(
     TF_CLI_CONFIG_FILE: configuration,
     TF_IN_AUTOMATION: "1",
     CHECKPOINT_DISABLE: "1",
-    AWS_ENDPOINT_URL: endpoint,
-    AWS_REGION: "eu-west-1",
-    AWS_ACCESS_KEY_ID: "AKIAIOSFODNN7EXAMPLE",
-    AWS_SECRET_ACCESS_KEY: "not-a-secret",
-    AWS_EC2_METADATA_DISABLED: "true",
-    AWS_CONFIG_FILE: "/dev/null",
-    AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
+    ...emulated.environment,
+    AWS_ENDPOINT_URL: emulated.motoEndpoint,
   };
 }
 
@@ -109,6 +102,13 @@ export interface Named {
   readonly [key: string]: unknown;
 }
 
+/** A line of a plan. */
+export interface Change {
+  readonly address: string;
+  readonly mode: string;
+  readonly change: { readonly actions: readonly string[]; readonly after: unknown };
+}
+
 /** One configuration in a folder of its own, and Terraform in it. */
 export class Deployment {
   private readonly folder = mkdtempSync(join(tmpdir(), "git-diff-stack-"));
@@ -118,10 +118,24 @@ export class Deployment {
     gitDiff: Named,
     private readonly environment: Readonly<Record<string, string>>,
   ) {
+    this.name = gitDiff.name;
+    this.synthesise(gitDiff);
+  }
+
+  /** Writes what Terraform is to do, in place of what it was to do before. */
+  synthesise(gitDiff: Named): void {
     const app = new App({ outdir: join(this.folder, "cdktf.out") });
     new GitDiff(app, parse(gitDiff));
     app.synth();
-    this.name = gitDiff.name;
+  }
+
+  /** What Terraform would do, by address; what stays as it is is left out. */
+  async plan(): Promise<Change[]> {
+    await this.terraform(["plan", "-input=false", "-no-color", "-out=planned"]);
+    const { resource_changes } = JSON.parse(await this.terraform(["show", "-json", "planned"]));
+    return resource_changes.filter(
+      ({ mode, change }: Change) => mode === "managed" && change.actions[0] !== "no-op",
+    );
   }
 
   /** Runs Terraform. Anything but the status that is expected throws what Terraform said. */
@@ -166,22 +180,6 @@ export class Deployment {
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
-}
-
-/** An emulated AWS on a port of its own. */
-export async function startMoto(): Promise<{ endpoint: string; stop(): void }> {
-  const moto = spawn("moto_server", ["-H", "127.0.0.1", "-p", "0"], { stdio: ["ignore", "ignore", "pipe"] });
-  const endpoint = await new Promise<string>((resolve, reject) => {
-    let said = "";
-    moto.once("error", reject).once("close", () => reject(new Error(`moto_server ended: ${said}`)));
-    // Read to its end, as moto logs every request and stops where nobody reads.
-    moto.stderr.setEncoding("utf8").on("data", (text) => {
-      if (said.length < 4096) said += text;
-      const found = /http:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0];
-      if (found) resolve(found);
-    });
-  });
-  return { endpoint, stop: () => moto.kill() };
 }
 
 /**

@@ -62,7 +62,7 @@ test("the policy refuses plain HTTP to everybody and lets the tasks put, list an
       Sid: "PutObjects",
       Effect: "Allow",
       Principal: tasks,
-      Action: ["s3:PutObject"],
+      Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
       Resource: [`${arn}/*`],
     },
     {

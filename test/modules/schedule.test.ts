@@ -15,6 +15,7 @@ const template = new Template({
   ],
 });
 const partition = ref("data.aws_partition.account_partition.partition");
+const account = ref("data.aws_caller_identity.account.account_id");
 
 test("each collection has a schedule in the stack's own group, with a bounded retry and a place for what never started", () => {
   const hourly = template.get("aws_scheduler_schedule.schedule-hourly");
@@ -106,16 +107,14 @@ test("the schedule's role starts this task in this cluster and passes these two 
       Sid: "StartTask",
       Effect: "Allow",
       Action: ["ecs:RunTask"],
-      Resource: [`${ref("aws_ecs_task_definition.task-hourly.arn_without_revision")}:*`],
+      Resource: [`arn:${partition}:ecs:eu-west-1:${account}:task-definition/git-diff-hourly:*`],
       Condition: { ArnEquals: { "ecs:cluster": ref("aws_ecs_cluster.cluster.arn") } },
     },
     {
       Sid: "TagTask",
       Effect: "Allow",
       Action: ["ecs:TagResource"],
-      Resource: [
-        `arn:${partition}:ecs:eu-west-1:${ref("data.aws_caller_identity.account.account_id")}:task/${ref("aws_ecs_cluster.cluster.name")}/*`,
-      ],
+      Resource: [`arn:${partition}:ecs:eu-west-1:${account}:task/${ref("aws_ecs_cluster.cluster.name")}/*`],
       Condition: { StringEquals: { "ecs:CreateAction": "RunTask" } },
     },
     {
