@@ -18,11 +18,25 @@ export async function readCommits(remote: Remote, ids: readonly string[]): Promi
 /** All commits that the scratch repository has, whatever its edge hides. */
 export async function* commitsIn(remote: Remote): AsyncGenerator<Commit> {
   const listing = ["cat-file", "--batch-all-objects", "--batch-check=%(objecttype) %(objectname)"];
-  const lines = (await remote.run(listing)).split("\n");
-  const commits = lines
-    .filter((line) => line.startsWith("commit "))
-    .map((line) => line.slice("commit ".length));
-  yield* batch(remote, `${commits.join("\n")}\n`);
+  const ids: string[] = [];
+  const few = 10_000;
+  for await (const line of linesOf(remote.stream(listing))) {
+    if (line.startsWith("commit ")) ids.push(line.slice("commit ".length));
+    // In portions, as there may be hundreds of thousands.
+    if (ids.length === few) yield* batch(remote, `${ids.splice(0).join("\n")}\n`);
+  }
+  yield* batch(remote, `${ids.join("\n")}\n`);
+}
+
+/** The lines of a stream, in latin1. */
+export async function* linesOf(stream: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const chunk of stream) {
+    const lines = (rest + Buffer.from(chunk).toString("latin1")).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
 }
 
 async function* batch(remote: Remote, input: string): AsyncGenerator<Commit> {

@@ -13,17 +13,25 @@ interface AwsIdentity {
 const codeCommitHost =
   /^(?:vpce-[^.]+\.)?git-codecommit(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?amazonaws\.com(?:\.cn)?$/;
 
-/** The configured credentials, or for CodeCommit over HTTPS a fresh signature by the task's role. */
-export async function credentialsFor({
-  location,
-  credentials,
-}: Repository): Promise<Credentials | undefined> {
+/** The task role's identity, looked up when it is first asked for, and renewed when it runs out. */
+export function awsIdentity(): () => Promise<AwsIdentity> {
+  let provider: Promise<() => Promise<AwsIdentity>> | undefined;
+  return async () => {
+    provider ??= import("@aws-sdk/credential-provider-node").then(({ defaultProvider }) => defaultProvider());
+    return (await provider)();
+  };
+}
+
+/** The configured credentials, or for CodeCommit over HTTPS a fresh signature by that identity. @throws GitError */
+export async function credentialsFor(
+  { location, credentials }: Repository,
+  identity: () => Promise<AwsIdentity>,
+): Promise<Credentials | undefined> {
   if (credentials || location.transport !== "https") return credentials;
   const region = codeCommitRegion(location.url);
   if (region === undefined) return undefined;
-  const { defaultProvider } = await import("@aws-sdk/credential-provider-node");
   try {
-    return signCodeCommit(location.url, region, await defaultProvider()(), new Date());
+    return signCodeCommit(location.url, region, await identity(), new Date());
   } catch (error) {
     throw new GitError(
       "git-denied",

@@ -47,7 +47,9 @@ const attributes = ":(top,glob)**/.gitattributes";
 export async function attributesIn(remote: Remote, commit: string): Promise<string[]> {
   const found: string[] = [];
   for await (const [change = ""] of rawChanges(remote, emptyTree, commit, [attributes])) {
-    found.push(change.split(" ")[3] ?? "");
+    const [, mode = "", , id = ""] = change.split(" ");
+    // git reads them only from ordinary files, never through a link or from a submodule of that name.
+    if (mode.startsWith("100")) found.push(id);
   }
   return found;
 }

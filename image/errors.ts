@@ -44,4 +44,4 @@ export const isFailure = (error: unknown): error is Failure => error instanceof 
 
 /** Whether the host may allow something else: it was reached, and said no to this one request. */
 export const isRefusal = (error: unknown): error is GitError =>
-  error instanceof GitError && (error.code === "git-refused" || error.code === "git-failed");
+  error instanceof GitError && error.code === "git-refused";

@@ -1,11 +1,9 @@
-import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Commit, readCommits } from "./commit.ts";
 import { attributesIn, changedBlobs, checkOutAttributes, emptyTree } from "./diff.ts";
 import { GitError, isRefusal } from "./errors.ts";
 import { between, type History, readHistory } from "./history.ts";
-import { type Head, promisor, type Remote } from "./remote.ts";
+import { type Head, promisor, type Remote, spokenVersion } from "./remote.ts";
 import { together } from "./together.ts";
 
 /**
@@ -74,16 +72,18 @@ export async function fetchStep(
     } catch (error) {
       if (!isRefusal(error)) throw error;
       const missing = /not our ref ([0-9a-f]{40})/.exec(error.message)?.[1];
+      const isEnd = missing !== undefined && wanted.includes(missing);
       // With protocol 2, git serves every object it has: what it does not know then is gone, whatever else is tried.
-      if (missing !== undefined && (await spokeVersion2(remote))) return lost(missing !== head.commit);
+      if (isEnd && (await spokenVersion(traceOf(remote))) === 2) return lost(missing !== head.commit);
       if (rung === "full") throw error;
-      idsAllowed &&= !/not our ref|unadvertised/.test(error.message);
+      idsAllowed &&= !isEnd && !/unadvertised/.test(error.message);
     }
     packBytes += await remote.packBytes();
   }
   throw new Error("The last rung neither returned nor threw.");
 }
 
+/** One of the two ends is not to be had: the old one is "gone", without the new one there is nothing to do. */
 function lost(headIsThere: boolean): "gone" {
   if (headIsThere) return "gone";
   throw new GitError(
@@ -143,7 +143,3 @@ async function prepareDiff(
 }
 
 const traceOf = (remote: Remote): string => join(remote.directory, "trace");
-
-const spokeVersion2 = async (remote: Remote): Promise<boolean> =>
-  existsSync(traceOf(remote)) &&
-  (await readFile(traceOf(remote), "utf8")).includes('"key":"negotiated-version","value":"2"');

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { GitError } from "./errors.ts";
@@ -24,13 +25,11 @@ export interface GitOptions {
 /** Of the caller's environment, git sees these only: where programs are, and the way to the host. */
 const inherited = [
   "PATH",
-  "TMPDIR",
-  "GIT_SSL_CAINFO",
-  "GIT_SSL_CAPATH",
-  "SSL_CERT_FILE",
-  "SSL_CERT_DIR",
   ...["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"].flatMap((name) => [name, name.toLowerCase()]),
 ];
+
+/** These as well, but seen from the scratch repository, where git works. */
+const inheritedPaths = ["TMPDIR", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 /** Nothing outside the scratch repository has a say: no configuration, hook, helper, prompt or housekeeping. */
 const hermetic: readonly (readonly [string, string])[] = [
@@ -100,10 +99,18 @@ export async function* stream(
     const status = await exited;
     ended = true;
     options.signal.throwIfAborted();
-    if (status !== 0) throw failed(args, status, options.redact(await complaint()));
+    if (status !== 0) throw failed(args, status, await complaint(), options.redact);
   } catch (error) {
     options.signal.throwIfAborted();
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") {
+    // A program that is not there breaks the pipe first, and tells why only then.
+    const reason = await Promise.race([
+      exited.then(
+        () => error,
+        (reason) => reason,
+      ),
+      sleep(1_000, error),
+    ]);
+    if ((reason as NodeJS.ErrnoException).code === "ENOENT") {
       throw new GitError("git-missing", "The program git is not on PATH.", "Install git 2.39 or newer.", {
         cause: error,
       });
@@ -119,11 +126,12 @@ export async function* stream(
 }
 
 function environment(options: GitOptions): Record<string, string> {
+  const given = (names: readonly string[], as: (value: string) => string) =>
+    Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, as(process.env[name])]] : [])));
   const config = [...hermetic, ...(options.config ?? [])];
   return {
-    ...Object.fromEntries(
-      inherited.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
-    ),
+    ...given(inherited, (value) => value),
+    ...given(inheritedPaths, (value) => resolve(value)),
     LC_ALL: "C",
     HOME: options.directory,
     GIT_DIR: options.directory,
@@ -159,7 +167,10 @@ function kill(child: ChildProcess, signal: NodeJS.Signals): void {
 function listen(stderr: Readable, onLine: ((line: string) => void) | undefined): () => Promise<string> {
   let rest = "";
   let kept = "";
-  const take = (line: string, terminator: string) => {
+  const take = (raw: string, terminator: string) => {
+    // What a host says may come to a terminal, which must not take it for commands.
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+    const line = raw.replace(/[\x00-\x08\x0b-\x1f\x7f]/g, "");
     if (line.trim() !== "") onLine?.(line.trim());
     // Progress ends with a carriage return; it is shown and forgotten.
     if (terminator === "\n") kept = `${kept}${line}\n`.slice(-16_384);
@@ -181,13 +192,31 @@ function listen(stderr: Readable, onLine: ((line: string) => void) | undefined):
 /** What git's words mean, first match first; git itself tells them apart by nothing else. */
 const meanings: readonly (readonly [words: RegExp, code: string, message: string, remedy: string])[] = [
   [
+    /CONNECT tunnel|returned error: 407|resolve proxy|Unsupported proxy/,
+    "git-unreachable",
+    "The proxy does not let the request through",
+    "Check HTTPS_PROXY and NO_PROXY.",
+  ],
+  [
     /returned error: 40[13]|HTTP 40[13]|Authentication failed|could not read (Username|Password)/,
     "git-denied",
     "The host denied access",
     "Check the credentials and that they may read this repository.",
   ],
   [
-    /returned error: 404|repository .* not found|does not (appear to be a git repository|exist)/i,
+    /dubious ownership/,
+    "git-denied",
+    "The folder belongs to another user, whose configuration git will not trust",
+    "Run as that user.",
+  ],
+  [
+    /does not appear to be a git repository/,
+    "git-not-found",
+    "There is no git repository in this folder",
+    "Give the folder that has the .git folder in it.",
+  ],
+  [
+    /returned error: (404|410|451)|repository .* not found|valid: is this a git repository/i,
     "git-not-found",
     "There is no such repository, or these credentials may not see it",
     "Check the URL and the credentials.",
@@ -199,19 +228,25 @@ const meanings: readonly (readonly [words: RegExp, code: string, message: string
     "Set the URL to the repository's present address.",
   ],
   [
-    /remote error|not our ref|unadvertised|does not support|HTTP 4(?!29)\d\d/,
-    "git-refused",
-    "The host refused what was asked",
-    "The words of the host tell more.",
-  ],
-  [
     /No space left on device/,
     "git-disk-full",
     "The disk is full",
     "Give the task more ephemeral storage, or TMPDIR a larger disk.",
   ],
   [
-    /Could not resolve|Failed to connect|Couldn't connect|Connection (refused|timed out)|SSL|certificate|returned error: (5\d\d|429)|Empty reply/i,
+    /mismatched algorithms/,
+    "git-failed",
+    "The repository uses SHA-256, which is not supported",
+    "Collect a repository that uses SHA-1.",
+  ],
+  [
+    /remote error|not our ref|unadvertised|does not support|(returned error:|HTTP) 4(?!29|08)\d\d/,
+    "git-refused",
+    "The host refused what was asked",
+    "The words of the host tell more.",
+  ],
+  [
+    /Could not resolve|Failed to connect|Couldn't connect|Connection (refused|timed out)|SSL|certificate|returned error: (5\d\d|429|408)|Empty reply/i,
     "git-unreachable",
     "The host could not be reached",
     "Check the URL, the network, the proxy and the certificate authority (GIT_SSL_CAINFO).",
@@ -222,22 +257,30 @@ const meanings: readonly (readonly [words: RegExp, code: string, message: string
     "The connection broke",
     "The next run tries again; if it lasts, look at the host and the network.",
   ],
-  [
-    /dubious ownership/,
-    "git-denied",
-    "The folder belongs to another user, whose configuration git will not trust",
-    "Run as that user.",
-  ],
 ];
 
-function failed(args: readonly string[], status: number | NodeJS.Signals, complaint: string): GitError {
+function failed(
+  args: readonly string[],
+  status: number | NodeJS.Signals,
+  complaint: string,
+  redact: (text: string) => string,
+): GitError {
+  const words = redact(complaint).replace(/\s+/g, " ").slice(-600) || "(it said nothing)";
+  const how = `git ${args[0]} ended with ${typeof status === "number" ? `status ${status}` : status}: ${words}`;
+  if (typeof status === "string") {
+    return new GitError(
+      "git-killed",
+      `git was killed: ${how}`,
+      "Give the task more memory, if that was why.",
+    );
+  }
+  // Only a fetch is answered by the host, and only then is there another way to ask.
+  const otherwise = args[0] === "fetch" ? "git-refused" : "git-failed";
   const [, code, message, remedy] = meanings.find(([words]) => words.test(complaint)) ?? [
     undefined,
-    "git-failed",
+    otherwise,
     "git failed",
     "The words of git tell more.",
   ];
-  const words = complaint.replace(/\s+/g, " ").slice(-600) || "(it said nothing)";
-  const how = typeof status === "number" ? `status ${status}` : status;
-  return new GitError(code, `${message}: git ${args[0]} ended with ${how}: ${words}`, remedy);
+  return new GitError(code, `${message}: ${how}`, remedy);
 }

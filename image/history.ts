@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { deflateSync } from "node:zlib";
-import { type Commit, commitsIn, readCommits } from "./commit.ts";
+import { type Commit, commitsIn, linesOf, readCommits } from "./commit.ts";
 import { isRefusal } from "./errors.ts";
 import { promisor, type Remote } from "./remote.ts";
 
@@ -39,31 +39,43 @@ export const between = (remote: Remote): Remote => remote.beside("between.git");
 async function readBetween(remote: Remote, from: Commit, to: Commit): Promise<History> {
   const commitsOnly = between(remote);
   await commitsOnly.reset();
-  const parentless = from.text.replace(/^parent .*\n/gm, "");
   await writeCommit(commitsOnly, from.text);
   // The claim: git replaces `from` by a commit without parents, and so never goes looking for them.
   if (from.parents.length > 0) {
     const replacement = join(commitsOnly.directory, "refs", "replace", from.id);
+    const [header = "", ...message] = from.text.split("\n\n");
+    const parentless = [header.replace(/^parent .*\n/gm, ""), ...message].join("\n\n");
     await mkdir(dirname(replacement));
     await writeFile(replacement, await writeCommit(commitsOnly, parentless));
   }
   // Protocol 0 knows no negotiation tip: there, git tells the host of what its refs are at.
   await writeFile(join(commitsOnly.directory, "refs", "collected"), `${from.id}\n`);
-  const args = ["--filter=tree:0", `--negotiation-tip=${from.id}`, "origin", to.id];
-  try {
-    await commitsOnly.fetch(args, { config: promisor });
-  } catch (error) {
-    // Where `to` lies behind `from`, there is nothing to send; git takes that for an error.
-    const nothing = isRefusal(error) && error.message.includes("did not send all necessary objects");
-    if (nothing) return { descends: false, commits: 0 };
-    throw error;
-  }
+  if (!(await fetchBetween(commitsOnly, from.id, to.id))) return { descends: false, commits: 0 };
   let [commits, descends] = [0, false];
   for await (const { parents } of commitsIn(commitsOnly)) {
     commits++;
     descends ||= parents.includes(from.id);
   }
-  return { descends, commits: commits - new Set([from.text, parentless]).size };
+  // Less those that were written here.
+  return { descends, commits: commits - (from.parents.length > 0 ? 2 : 1) };
+}
+
+/** @returns false where there is nothing to send, `to` lying behind `from` */
+async function fetchBetween(remote: Remote, from: string, to: string): Promise<boolean> {
+  // A host may leave out files and not trees.
+  for (const filter of ["tree:0", "blob:none"]) {
+    try {
+      const args = [`--filter=${filter}`, `--negotiation-tip=${from}`, "origin", to];
+      await remote.fetch(args, { config: promisor });
+      return true;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      // git takes it for an error that nothing came.
+      if (error.message.includes("did not send all necessary objects")) return false;
+      if (filter === "blob:none") throw error;
+    }
+  }
+  return true;
 }
 
 /** Writes a commit as a loose object, and gives its id. */
@@ -99,20 +111,24 @@ async function deepen(remote: Remote, from: Commit, to: Commit): Promise<void> {
 
 /** Tells from the commits that are here. */
 async function walk(remote: Remote, from: Commit, to: Commit): Promise<History> {
-  const lines = (await remote.run(["rev-list", "--boundary", "--parents", to.id, `^${from.id}`]))
-    .split("\n")
-    .filter(Boolean);
-  const commits = lines.filter((line) => !line.startsWith("-"));
-  // On a way from `to` down to `from`, the first commit that `from` has too is `from` itself.
-  let descends = lines.some((line) => line.startsWith(`-${from.id}`));
-  if (!descends && remote.isShallow()) {
+  const shallow = remote.isShallow();
+  let [commits, descends, open] = [0, false, false];
+  for await (const line of linesOf(
+    remote.stream(["rev-list", "--boundary", "--parents", to.id, `^${from.id}`]),
+  )) {
+    // On a way from `to` down to `from`, the first commit that `from` has too is `from` itself.
+    descends ||= line.startsWith(`-${from.id}`);
+    if (line.startsWith("-")) continue;
+    commits++;
+    // Where a way ends at the edge there may be more; where it ends at the very first commit, less: the part of it
+    // that `from` has too is not known while what lies behind `from` is not here.
+    open ||= shallow && !line.includes(" ");
+  }
+  if (!descends && shallow) {
     // git takes a commit that lacks one parent for one without any, a merge of an old branch say; its text tells.
     for await (const { parents } of commitsIn(remote)) descends ||= parents.includes(from.id);
   }
-  // Where a way ends at the edge there may be more; where it ends at the very first commit, less: the part of it that
-  // `from` has too is not known while what lies behind `from` is not here.
-  const open = remote.isShallow() && commits.some((line) => !line.includes(" "));
-  return { descends, commits: open ? undefined : commits.length };
+  return { descends, commits: open ? undefined : commits };
 }
 
 async function shallowCommits(remote: Remote): Promise<string[]> {

@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { credentialsFor } from "./credentials.ts";
+import { awsIdentity, credentialsFor } from "./credentials.ts";
 import type { Repository } from "./environment.ts";
 import { GitError } from "./errors.ts";
 import { type GitOptions, git, stream, transport } from "./git.ts";
+import type { Location } from "./location.ts";
 import { redactor } from "./redact.ts";
 
 type Options = Partial<Pick<GitOptions, "worktree" | "config" | "environment" | "input" | "onLine">>;
@@ -43,6 +44,7 @@ export function openRemote(
   onProgress: (line: string) => void,
 ): Remote {
   const { location } = repository;
+  const identity = awsIdentity();
   const offline = (options: Options): GitOptions => ({
     directory,
     signal,
@@ -51,7 +53,7 @@ export function openRemote(
   });
   const online = async (options: Options): Promise<GitOptions> => {
     // Asked for each time: CodeCommit's signature is good for some 15 minutes.
-    const credentials = await credentialsFor(repository);
+    const credentials = await credentialsFor(repository, identity);
     const redact = redactor(credentials);
     const header =
       credentials &&
@@ -87,7 +89,12 @@ export function openRemote(
       await git(["fetch", ...always, ...args], await online(options));
     },
     async list(args) {
-      const lines = (await git(["ls-remote", ...args], await online({}))).split("\n").filter(Boolean);
+      const trace = join(directory, "trace");
+      await rm(trace, { force: true });
+      const options = await online({ environment: { GIT_TRACE2_EVENT: trace } });
+      const text = Buffer.from(await git(["ls-remote", ...args], options), "latin1").toString();
+      const lines = text.split("\n").filter(Boolean);
+      if (lines.length === 0 && (await spokenVersion(trace)) === undefined) throw noGit(location);
       return lines.map((line) => line.split("\t") as [string, string]);
     },
     run,
@@ -103,6 +110,21 @@ export function openRemote(
   };
 }
 
+/** The version of git's protocol that the last command agreed on with the host; undefined if it spoke none. */
+export async function spokenVersion(trace: string): Promise<number | undefined> {
+  const text = await readFile(trace, "utf8").catch(() => "");
+  const found = /"key":"negotiated-version","value":"(\d)"/.exec(text)?.[1];
+  return found === undefined ? undefined : Number(found);
+}
+
+/** git takes any web page without a word for an empty repository of an old kind. */
+const noGit = ({ url }: Location) =>
+  new GitError(
+    "git-not-found",
+    `What answers at ${url} is no git host.`,
+    "Check the URL, and whether something on the way, a login page say, answers in its place.",
+  );
+
 export interface Head {
   readonly commit: string;
   /** The full name of the branch; `HEAD` on hosts that do not say where it points. */
@@ -112,7 +134,9 @@ export interface Head {
 /** The commit that the followed branch is at; undefined where the repository has no commit yet. @throws GitError */
 export async function readHead(remote: Remote, branch: string | undefined): Promise<Head | undefined> {
   const wanted = branch === undefined ? "HEAD" : `refs/heads/${branch}`;
-  const targets = (await remote.list(["--symref", "origin", wanted]))
+  // git asks for all branches, or for all refs, and picks the wanted one itself.
+  const how = branch === undefined ? ["--symref"] : ["--heads"];
+  const targets = (await remote.list([...how, "origin", wanted]))
     .filter(([, name]) => name === wanted)
     .map(([target]) => target);
   const commit = targets.find((target) => !target.startsWith("ref: "));
