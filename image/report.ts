@@ -18,7 +18,16 @@ export function jsonReport(write: (text: string) => void): Report {
     write(`${JSON.stringify({ time: new Date().toISOString(), event, ...facts })}\n`);
   return {
     progress() {},
-    outcome: (repository, { status, ...facts }) => line(status, { ...nameOf(repository), ...factsOf(facts) }),
+    outcome(repository, outcome) {
+      if (outcome.status !== "collected") {
+        const { status, ...facts } = outcome;
+        return line(status, { ...nameOf(repository), ...facts });
+      }
+      for (const { step, place } of outcome.steps) {
+        const { state: _, schemaVersion: __, repository: ___, ...facts } = step;
+        line("collected", { ...nameOf(repository), place, ...facts });
+      }
+    },
     failed: (repository, error) => line("failed", { ...nameOf(repository), ...explain(error), safe }),
     misconfigured: (error) =>
       line("failed", { code: error.code, problems: error.problems, remedy: error.remedy }),
@@ -32,14 +41,6 @@ const nameOf = ({ location, branch }: Repository) => ({
   repository: location.url,
   ...(branch && { branch }),
 });
-
-/** The record's facts stand beside the others, its repository's name once. */
-function factsOf(facts: object): object {
-  if (!("record" in facts)) return facts;
-  const { record, ...rest } = facts as { record: Record<string, unknown> };
-  const { schemaVersion: _, repository: __, ...told } = record;
-  return { ...told, ...rest };
-}
 
 /** A defect is told with its stack, for whoever mends it. */
 export function explain(error: unknown): { code: string; message: string; remedy: string } {

@@ -1,5 +1,12 @@
 import { Readable } from "node:stream";
-import { AbortMultipartUploadCommand, S3Client } from "@aws-sdk/client-s3";
+import {
+  AbortMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  GetObjectCommand,
+  PutObjectCommand,
+  paginateListObjectsV2,
+  S3Client,
+} from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import { StoreError } from "./errors.ts";
 import type { ObjectStore } from "./stores.ts";
@@ -21,7 +28,72 @@ export function openS3(environment: Readonly<Record<string, string | undefined>>
 export function s3Objects(client: S3Client, place: string, signal: AbortSignal): ObjectStore {
   const [bucket = "", ...prefix] = place.split("/");
   const keyOf = (name: string) => [...prefix, name].join("/");
+  const options = () => ({ abortSignal: signal.aborted ? AbortSignal.timeout(graceMilliseconds) : signal });
+  const small = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      signal.throwIfAborted();
+      throw failed(bucket, keyOf(name), error as Error);
+    }
+  };
   return {
+    get: (name) =>
+      small(name, async () => {
+        try {
+          const { Body, ETag = "" } = await client.send(
+            new GetObjectCommand({ Bucket: bucket, Key: keyOf(name) }),
+            options(),
+          );
+          return { text: (await Body?.transformToString()) ?? "", tag: ETag };
+        } catch (error) {
+          if ((error as Error).name === "NoSuchKey") return undefined;
+          throw error;
+        }
+      }),
+    putIf: (name, text, tag, { contentType, metadata }) =>
+      small(name, async () => {
+        const condition = tag === undefined ? { IfNoneMatch: "*" } : { IfMatch: tag };
+        const object = {
+          Bucket: bucket,
+          Key: keyOf(name),
+          Body: text,
+          ContentType: contentType,
+          Metadata: { ...metadata },
+        };
+        try {
+          return (await client.send(new PutObjectCommand({ ...object, ...condition }), options())).ETag;
+        } catch (error) {
+          // 412: it is there, or was changed. 409: another write to it is under way.
+          if (/PreconditionFailed|ConditionalRequestConflict|NoSuchKey/.test((error as Error).name))
+            return undefined;
+          throw error;
+        }
+      }),
+    async *list(prefix) {
+      const pages = paginateListObjectsV2({ client }, { Bucket: bucket, Prefix: keyOf(prefix) }, options());
+      const below = keyOf("").length;
+      try {
+        for await (const { Contents = [] } of pages) {
+          for (const { Key = "", Size = 0 } of Contents) yield { name: Key.slice(below), bytes: Size };
+        }
+      } catch (error) {
+        signal.throwIfAborted();
+        throw failed(bucket, keyOf(prefix), error as Error);
+      }
+    },
+    async *read(name) {
+      try {
+        const { Body } = await client.send(
+          new GetObjectCommand({ Bucket: bucket, Key: keyOf(name) }),
+          options(),
+        );
+        if (Body) yield* Body as Readable;
+      } catch (error) {
+        signal.throwIfAborted();
+        throw failed(bucket, keyOf(name), error as Error);
+      }
+    },
     place: (name) => `s3://${bucket}/${keyOf(name)}`,
     async put(name, body, details) {
       const target = { Bucket: bucket, Key: keyOf(name) };
