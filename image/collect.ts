@@ -105,6 +105,7 @@ async function goOn(scene: Scene): Promise<Outcome> {
             number: decision.number,
             repository: repository.location.url,
             ref: head.ref,
+            binary: bounds.binary,
             last: decision.from ?? null,
             cursor: cursor?.identity ?? null,
             previous: tail ? recordName(tail.record.number) : null,

@@ -15,6 +15,7 @@ export const variables = {
   maxDiffBytes: "MAX_DIFF_BYTES",
   leaseSeconds: "STEP_LEASE_SECONDS",
   onGoneCommit: "ON_GONE_COMMIT",
+  binary: "BINARY",
   scheduledTime: "SCHEDULED_TIME",
 } as const;
 
@@ -44,6 +45,8 @@ export interface Bounds {
   readonly leaseSeconds: number;
   /** What to do when the last collected commit cannot be had any more: a new baseline, or an error. */
   readonly onGoneCommit: "baseline" | "fail";
+  /** Whether diffs hold the content of binary files, so that they alone make up every file. */
+  readonly binary: boolean;
   /** The minute that names this run's diffs. */
   readonly scheduledTime: Date;
 }
@@ -72,6 +75,9 @@ const boundsSchema = z.object({
   [variables.onGoneCommit]: z
     .enum(["baseline", "fail"], { error: "must be baseline or fail; leave it unset for baseline." })
     .default("baseline"),
+  [variables.binary]: z
+    .enum(["omit", "include"], { error: "must be omit or include; leave it unset for omit." })
+    .default("omit"),
   [variables.scheduledTime]: z.iso
     .datetime({
       offset: true,
@@ -109,6 +115,7 @@ export function readBounds(environment: Environment, now: Date): Bounds {
     maxDiffBytes: bounds[variables.maxDiffBytes] ?? 10 * 1024 ** 3,
     leaseSeconds,
     onGoneCommit: bounds[variables.onGoneCommit],
+    binary: bounds[variables.binary] === "include",
     scheduledTime: new Date(bounds[variables.scheduledTime] ?? now),
   };
 }

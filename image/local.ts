@@ -26,6 +26,7 @@ Environment:
   ${variables.timeoutSeconds}    how long one may take; 3600 unless set
   ${variables.maxDiffBytes}                how large a diff may be; 10737418240 unless set
   ${variables.onGoneCommit}                baseline (unless set) or fail, when history was rewritten and the last commit is gone
+  ${variables.binary}                        include, to have the content of binary files in the diffs; omit unless set
 
 Exit status: 0 all collected or unchanged, 1 some failed, 2 wrong arguments or environment.
 In a terminal it shows progress; piped, it prints one JSON object a line.

@@ -100,7 +100,11 @@ async function store(scene: Scene, step: ClaimedStep, fetched: Fetched): Promise
     linesAdded: 0,
     linesRemoved: 0,
   };
-  const diff = count(openDiff(scene.remote, step.from, step.to), contents, scene.bounds.maxDiffBytes);
+  const diff = count(
+    openDiff(scene.remote, step.from, step.to, step.binary),
+    contents,
+    scene.bounds.maxDiffBytes,
+  );
   const first = await diff.next();
   // Commits that change nothing in sum, a change and its revert say, have no diff: nothing is stored for them.
   if (!first.done && step.diff !== null) {

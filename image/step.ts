@@ -38,6 +38,8 @@ const claim = {
   to: commit,
   /** Name of the diff; null when the commits change nothing in sum. */
   diff: z.string().nullable(),
+  /** Whether the diff holds the content of binary files; fixed with the claim, for whoever finishes the step. */
+  binary: z.boolean(),
   /** The cursor's identity when the step was claimed; null where there was none. */
   cursor: z.string().nullable(),
   /** The cursor's commit then, which a restarted step has lost. */
