@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Bounds, Repository } from "./environment.ts";
 import { LimitError } from "./errors.ts";
-import { perform, type Scene } from "./perform.ts";
+import { adopt, perform, release, type Scene } from "./perform.ts";
 import { decide } from "./protocol.ts";
-import { openRemote, readHead } from "./remote.ts";
+import { type Head, openRemote, readHead } from "./remote.ts";
 import {
+  type ClaimedStep,
   type CompleteStep,
   type Held,
   planStep,
@@ -65,15 +66,34 @@ async function goOn(scene: Scene): Promise<Outcome> {
   let [cursor, head] = await together(stores.cursor.read(), readHead(remote, repository.branch));
   if (head === undefined) return { status: "empty" };
 
-  // The first look is quick. If another run gets in between, or something is amiss, all further ones are thorough.
   for (let turn = 0; turn < 100; turn++) {
     if (turn > 0) cursor = await stores.cursor.read();
-    const tail = await (turn === 0 ? findTail(objects, cursor, head.commit) : readLastStep(objects));
-    // A search takes its time: what it found must belong to the cursor as it is.
-    if (turn > 0 && cursor?.identity !== (await stores.cursor.read())?.identity) continue;
+    // The first look is quick. If another run gets in between, or something is amiss, all further ones are thorough.
+    let tail = turn === 0 ? await lookQuickly(objects, cursor, head.commit) : "unclear";
+    if (tail === "unclear") {
+      tail = await readLastStep(objects);
+      // A search takes its time: what it found must belong to the cursor as it is, or it would pass for set by hand.
+      if (tail && cursor?.identity !== (await stores.cursor.read())?.identity) continue;
+    }
     const now = Date.now();
     const claimed = new Date(now).toISOString();
     const decision = decide({ cursor, tail: tail?.record, head: head.commit, now, leaseMilliseconds: lease });
+    const begin = (number: number, from: string | undefined, to: Head): ClaimedStep => ({
+      ...planStep(from, to.commit, bounds.scheduledTime),
+      schemaVersion: 1,
+      state: "claimed",
+      number,
+      repository: repository.location.url,
+      ref: to.ref,
+      binary: bounds.binary,
+      last: from ?? null,
+      cursor: cursor?.identity ?? null,
+      previous: tail ? recordName(tail.record.number) : null,
+      expected: null,
+      owner,
+      claimed,
+      scheduled: bounds.scheduledTime.toISOString(),
+    });
 
     if (decision.do === "rest") {
       return steps.length > 0 ? { status: "collected", steps } : { status: "unchanged", commit: head.commit };
@@ -87,79 +107,68 @@ async function goOn(scene: Scene): Promise<Outcome> {
       await stores.cursor.move(undefined, decision.to);
       continue;
     }
+    if (decision.do === "adopt") {
+      const { number, to, next, expected } = decision;
+      await adopt(scene, { ...begin(number, to, { ...head, commit: to }), next, expected });
+      continue;
+    }
     if (decision.do === "move") {
       // Owned first, so that no other run takes the chain further before the cursor has moved.
       const held = await writeStep(objects, { ...decision.tail, owner, claimed }, tail?.tag);
-      if (held) await moveCursor(scene, cursor, held.record);
+      if (held) await moveCursor(scene, cursor, held);
       continue;
     }
 
     // Claim, or take over what is left of somebody's claim. Of all runs that try, one succeeds.
-    const step =
-      decision.do === "finish"
-        ? { ...decision.tail, owner, claimed }
-        : {
-            ...planStep(decision.from, head.commit, bounds.scheduledTime),
-            schemaVersion: 1 as const,
-            state: "claimed" as const,
-            number: decision.number,
-            repository: repository.location.url,
-            ref: head.ref,
-            binary: bounds.binary,
-            last: decision.from ?? null,
-            cursor: cursor?.identity ?? null,
-            previous: tail ? recordName(tail.record.number) : null,
-            expected: decision.expected ?? null,
-            owner,
-            claimed,
-            scheduled: bounds.scheduledTime.toISOString(),
-          };
-    const held = await writeStep(objects, step, decision.do === "finish" ? tail?.tag : undefined);
+    const held =
+      decision.do === "claim"
+        ? await writeStep(objects, begin(decision.number, decision.from, head), undefined)
+        : await writeStep(objects, { ...decision.tail, owner, claimed }, tail?.tag);
     if (held === undefined) continue;
 
     // Fetch, store, complete.
-    const done = await perform(scene, held, head, decision.do === "finish");
-    steps.push({ step: done.step, place: done.step.diff && objects.place(done.step.diff) });
-    head = done.head;
+    const left = decision.do === "finish" ? decision : undefined;
+    const { done, head: latest } = await perform(scene, held, head, left);
+    steps.push({ step: done.record, place: done.record.diff && objects.place(done.record.diff) });
+    head = latest;
 
     // Move, unless the cursor was set by hand since the step was claimed.
-    if (cursor === undefined || cursor.identity === done.step.cursor)
-      await moveCursor(scene, cursor, done.step);
-    if (done.step.to === head.commit) return { status: "collected", steps };
+    if (left?.wanted === false) continue;
+    await moveCursor(scene, cursor, done);
+    if (done.record.to === head.commit) return { status: "collected", steps };
   }
   throw new Error("Other runs keep changing the chain of steps.");
 }
 
 /**
- * The newest record where all is as it should be: the one that the cursor's version numbers. A claim of the number
- * after it fails if it is not the newest.
+ * The newest record where all is as it should be, by one look instead of a search: the cursor's version numbers it.
+ * That there is none newer need not be known: a claim of the number after it would fail.
  */
-async function findTail(
+async function lookQuickly(
   objects: ObjectStore,
   cursor: Cursor | undefined,
   head: string,
-): Promise<Held<StepRecord> | undefined> {
-  if (cursor !== undefined && cursor.version > 0) {
-    // Nothing to collect is the most common case: one look tells that nobody has begun a step from here.
-    if (cursor.commit === head) {
-      const begun = await readStep(objects, cursor.version + 1);
-      if (begun === undefined) return undefined;
-    } else {
-      const tail = await readStep(objects, cursor.version);
-      if (tail?.record.state === "complete" && tail.record.to === cursor.commit) return tail;
-    }
+): Promise<Held<StepRecord> | undefined | "unclear"> {
+  if (cursor === undefined || cursor.version === 0) return "unclear";
+  if (cursor.commit === head) {
+    // Nothing to collect is the most common case: then it is enough that nobody has begun a step from here.
+    for await (const _ of objects.list("_steps/", recordName(cursor.version))) return "unclear";
+    return undefined;
   }
-  return readLastStep(objects);
+  const tail = await readStep(objects, cursor.version);
+  return tail?.record.state === "complete" && tail.record.to === cursor.commit ? tail : "unclear";
 }
 
-/** @throws LimitError once the step may have been taken over by another run */
-async function moveCursor(
-  { stores, bounds }: Scene,
-  cursor: Cursor | undefined,
-  step: CompleteStep,
-): Promise<void> {
-  if (Date.now() >= Date.parse(step.claimed) + bounds.leaseSeconds * 1_000) throw leaseLost(step);
-  if (cursor?.commit !== step.to) await stores.cursor.move(cursor, step.to);
+/** @throws CursorError, and LimitError once the step may have been taken over; then it is free for the next run */
+async function moveCursor(scene: Scene, cursor: Cursor | undefined, held: Held<CompleteStep>): Promise<void> {
+  const { record } = held;
+  try {
+    if (Date.now() >= Date.parse(record.claimed) + scene.bounds.leaseSeconds * 1_000) throw leaseLost(record);
+    if (cursor?.commit !== record.to) await scene.stores.cursor.move(cursor, record.to);
+  } catch (error) {
+    await release(scene, held);
+    throw error;
+  }
 }
 
 const leaseLost = ({ number }: CompleteStep) =>

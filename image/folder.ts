@@ -103,14 +103,14 @@ export function folderObjects(folder: string): ObjectStore {
           throw error;
         }
       }),
-    async *list(prefix) {
+    async *list(prefix, after = "") {
       const below = dirname(`${prefix}x`);
       const names = await readdir(join(folder, below)).catch((error) => {
         if (codeOf(error) === "ENOENT") return [];
         throw error;
       });
       for (const name of names.map((name) => join(below, name)).sort()) {
-        const found = name.startsWith(prefix) ? await stat(join(folder, name)) : undefined;
+        const found = name.startsWith(prefix) && name > after ? await stat(join(folder, name)) : undefined;
         if (found?.isFile()) yield { name, bytes: found.size };
       }
     },

@@ -29,7 +29,7 @@ export interface Scene {
 
 /**
  * Performs a step that this run owns: fetches it, stores its diff, completes its record.
- * @param resumed whether another run claimed it, and may have stored its diff
+ * @param left set where another run claimed it, and may have stored its diff: then whether it is wanted without one
  * @returns the completed step, and the remote's head, which is newer where the step's own end was lost
  * @throws GitError, StoreError, LimitError; then the step is free for the next run at once
  */
@@ -37,28 +37,35 @@ export async function perform(
   scene: Scene,
   claim: Held<ClaimedStep>,
   head: Head,
-  resumed: boolean,
-): Promise<{ step: CompleteStep; head: Head }> {
+  left: { readonly wanted: boolean } | undefined,
+): Promise<{ done: Held<CompleteStep>; head: Head }> {
   let held = claim;
   const amend = async (change: Partial<ClaimedStep>) => {
     held =
       (await writeStep(scene.stores.objects, { ...held.record, ...change }, held.tag)) ?? lost(held.record);
   };
+  const finish = async (outcome: Outcome) => ({ done: await complete(scene, held, outcome), head });
   try {
+    const { last, scheduled } = held.record;
+    const at = new Date(scheduled);
+    if (left?.wanted === false) {
+      const stored = await countStored(scene.stores.objects, held.record.diff);
+      if (stored !== undefined) return await finish(stored);
+      await amend(planStep(last ?? undefined, last ?? emptyTree, at));
+    }
     for (;;) {
-      const { from, to, last } = held.record;
-      // The branch went back to where the step begins before any of it could be stored.
-      if (to === last) return { step: await complete(scene, held, nothing), head };
+      const { from, to } = held.record;
+      // The branch went back to where the step begins before any of it could be stored; or nobody wants it any more.
+      if (to === (last ?? emptyTree)) return await finish(nothing);
       const fetched = await fetchClaimed(scene, { commit: to, ref: head.ref }, from);
       if (fetched !== "from gone" && "rung" in fetched) {
-        return { step: await complete(scene, held, await store(scene, held.record, fetched)), head };
+        return await finish(await store(scene, held.record, fetched));
       }
 
       // One end is gone from the host. If the run that claimed the step had stored the diff, that is the step.
-      const stored = resumed ? await storedBytes(scene.stores.objects, held.record.diff) : undefined;
-      if (stored !== undefined)
-        return { step: await complete(scene, held, { ...unknown, bytes: stored }), head };
-      const at = new Date(held.record.scheduled);
+      const stored = left && (await countStored(scene.stores.objects, held.record.diff));
+      if (stored !== undefined) return await finish(stored);
+      // Killed after it is amended: the next run finishes it as it is then, and nothing was stored under its old name.
       if (fetched === "from gone") {
         if (scene.bounds.onGoneCommit === "fail") throw gone(from);
         await amend({ kind: "restarted", from: emptyTree, diff: diffName(emptyTree, to, at) });
@@ -72,6 +79,11 @@ export async function perform(
     await release(scene, held);
     throw error;
   }
+}
+
+/** Makes the record of a step that goes nowhere; only the first of all runs that try can. */
+export async function adopt(scene: Scene, step: ClaimedStep): Promise<void> {
+  await writeStep(scene.stores.objects, await completed(scene, step, nothing), undefined);
 }
 
 /** Fetches a claimed step, or says which of its ends the host has no more. @throws GitError */
@@ -92,14 +104,7 @@ async function fetchClaimed(
 /** Streams the diff to its name. A crash in here leaves no object, or the whole one, which the next run stores again. */
 async function store(scene: Scene, step: ClaimedStep, fetched: Fetched): Promise<Outcome> {
   const kind = fetched.history?.descends === false ? "rewritten" : step.kind;
-  const contents: Contents = {
-    bytes: 0,
-    sha256: "",
-    files: 0,
-    binaryFiles: 0,
-    linesAdded: 0,
-    linesRemoved: 0,
-  };
+  const contents = noContents();
   const diff = count(
     openDiff(scene.remote, step.from, step.to, step.binary),
     contents,
@@ -117,6 +122,15 @@ async function store(scene: Scene, step: ClaimedStep, fetched: Fetched): Promise
   const { rung, packBytes, fromTree, toTree, history } = fetched;
   return { ...contents, kind, rung, packBytes, fromTree, toTree, commits: history?.commits ?? null };
 }
+
+const noContents = (): Contents => ({
+  bytes: 0,
+  sha256: "",
+  files: 0,
+  binaryFiles: 0,
+  linesAdded: 0,
+  linesRemoved: 0,
+});
 
 async function* whole(
   first: Uint8Array,
@@ -140,25 +154,14 @@ type Outcome = Omit<Facts, "gitVersion" | "workerVersion" | "finished"> & {
   readonly kind?: ClaimedStep["kind"];
 };
 
-/** What is known of a step whose diff another run stored, and that cannot be fetched any more. */
-const unknown: Outcome = {
-  bytes: null,
-  sha256: null,
-  files: null,
-  binaryFiles: null,
-  linesAdded: null,
-  linesRemoved: null,
-  commits: null,
-  fromTree: null,
-  toTree: null,
-  rung: null,
-  packBytes: null,
-};
+/** What only a fetch tells. */
+const untold = { commits: null, fromTree: null, toTree: null, rung: null, packBytes: null };
 
 /** Of a step that ends where it begins. */
 const nothing: Outcome = {
-  ...unknown,
+  ...untold,
   bytes: 0,
+  sha256: null,
   files: 0,
   binaryFiles: 0,
   linesAdded: 0,
@@ -166,13 +169,19 @@ const nothing: Outcome = {
   commits: 0,
 };
 
-/** @throws LimitError if the step was taken over meanwhile */
-async function complete(
-  { stores, remote }: Scene,
-  { record, tag }: Held<ClaimedStep>,
-  outcome: Outcome,
-): Promise<CompleteStep> {
-  const completed: CompleteStep = {
+/** What is known of a step whose diff another run stored, and that cannot be fetched any more. */
+async function countStored(objects: ObjectStore, name: string | null): Promise<Outcome | undefined> {
+  if (name === null) return undefined;
+  for await (const object of objects.list(name)) {
+    if (object.name !== name) continue;
+    const contents = noContents();
+    for await (const _ of count(objects.read(name), contents, Number.POSITIVE_INFINITY));
+    return { ...untold, ...contents };
+  }
+}
+
+async function completed({ remote }: Scene, record: ClaimedStep, outcome: Outcome): Promise<CompleteStep> {
+  return {
     ...record,
     ...outcome,
     diff: outcome.bytes === 0 ? null : record.diff,
@@ -181,17 +190,21 @@ async function complete(
     workerVersion: packageFile.version,
     finished: new Date().toISOString(),
   };
-  return (await writeStep(stores.objects, completed, tag))?.record ?? lost(record);
+}
+
+/** @throws LimitError if the step was taken over meanwhile */
+async function complete(
+  scene: Scene,
+  { record, tag }: Held<ClaimedStep>,
+  outcome: Outcome,
+): Promise<Held<CompleteStep>> {
+  const step = await completed(scene, record, outcome);
+  return (await writeStep(scene.stores.objects, step, tag)) ?? lost(record);
 }
 
 /** Lets the next run go on at once. Best effort: where it fails, the lease runs out. */
-async function release({ stores }: Scene, { record, tag }: Held<ClaimedStep>): Promise<void> {
+export async function release({ stores }: Scene, { record, tag }: Held): Promise<void> {
   await writeStep(stores.objects, { ...record, claimed: new Date(0).toISOString() }, tag).catch(() => {});
-}
-
-async function storedBytes(objects: ObjectStore, name: string | null): Promise<number | undefined> {
-  if (name === null) return undefined;
-  for await (const object of objects.list(name)) if (object.name === name) return object.bytes;
 }
 
 function lost({ number }: ClaimedStep): never {

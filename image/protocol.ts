@@ -19,56 +19,65 @@ export type Decision =
   | { readonly do: "rest" }
   /** A run that may still be at work owns the newest step. */
   | { readonly do: "leave"; readonly tail: StepRecord }
-  /** Claim the next step, from this commit; `expected` where the chain ends elsewhere. */
+  /** Claim the step of this number, from this commit. */
+  | { readonly do: "claim"; readonly number: number; readonly from: string | undefined }
+  /** Say in a record of this number, which moves nothing, that the chain goes on at `to` with the number `next`. */
   | {
-      readonly do: "claim";
+      readonly do: "adopt";
       readonly number: number;
-      readonly from: string | undefined;
-      readonly expected?: string;
+      readonly next: number;
+      readonly to: string;
+      /** Where the chain ended, if that is elsewhere. */
+      readonly expected: string | null;
     }
-  /** The newest step was left unfinished: finish that very step. */
-  | { readonly do: "finish"; readonly tail: ClaimedStep }
+  /** The newest step was left unfinished: finish that very step; unless it is `wanted`, only if its diff is there. */
+  | { readonly do: "finish"; readonly tail: ClaimedStep; readonly wanted: boolean }
   /** The newest step is complete and the cursor is not there yet: move it. */
   | { readonly do: "move"; readonly tail: CompleteStep }
   /** The cursor was deleted: make it again where the chain ends. */
   | { readonly do: "restore"; readonly to: string };
 
 /**
- * Decides what a run does next. The step records are the truth: a chain in which each is claimed by creating the one
- * next number, which only one run can. The cursor follows it, and is how a person says where to go on.
+ * Decides what a run does next. The step records are the truth: a chain in which the newest alone says which number
+ * comes next, and only one run can create the record of that number. The cursor follows the chain, and is how a person
+ * says where to go on.
  *
  * Every crash leaves the records and the cursor in one of the states below; each comment says which.
  */
 export function decide({ cursor, tail, head, now, leaseMilliseconds }: View): Decision {
-  // Before the first claim; the cursor may have been left by the bash version.
-  if (tail === undefined) {
-    if (head === cursor?.commit) return { do: "rest" };
-    return { do: "claim", number: (cursor?.version ?? 0) + 1, from: cursor?.commit };
+  if (tail !== undefined) {
+    const live = now < Date.parse(tail.claimed) + leaseMilliseconds;
+    const untouched = tail.cursor === (cursor?.identity ?? null);
+
+    // Killed after the claim, before or after the diff was stored. When the lease is over, whoever comes finishes it.
+    // If the cursor was set by hand since, nobody asks for the step any more; but if its diff is there, it has to have
+    // its place in the chain.
+    if (tail.state === "claimed") {
+      if (live) return { do: "leave", tail };
+      return { do: "finish", tail, wanted: untouched || cursor === undefined };
+    }
+    if (cursor?.commit !== tail.to) {
+      // Killed after the record was completed, before the cursor moved. While the lease lasts, its owner may still do it.
+      if (untouched) return live ? { do: "leave", tail } : { do: "move", tail };
+      // Deleted, by mistake: the chain knows where it was.
+      if (cursor === undefined) return { do: "restore", to: tail.to };
+      // Else set by hand: see below.
+    }
   }
-  const live = now < Date.parse(tail.claimed) + leaseMilliseconds;
-  const untouched = tail.cursor === (cursor?.identity ?? null);
+  // Killed after the move, or never; or before the very first claim.
+  if (head === cursor?.commit) return { do: "rest" };
+  const number = nextNumber(tail);
 
-  // Killed after the claim, before or after the diff was stored. When the lease is over, whoever comes finishes it,
-  // also where the cursor was set elsewhere by hand: then the diff, if it is there, still has its place in the chain.
-  if (tail.state === "claimed") return live ? { do: "leave", tail } : { do: "finish", tail };
-
-  // Killed after the move, or never: the chain and the cursor agree.
-  if (cursor?.commit === tail.to) {
-    return head === tail.to
-      ? { do: "rest" }
-      : { do: "claim", number: next(tail, cursor), from: cursor.commit };
+  // The cursor was set by hand, or left by the bash version: that is obeyed, once the chain says so. It says so too
+  // where only the cursor's version ran ahead, by a write that was sent twice say: every step that is claimed has a
+  // number greater than the version of the cursor it was claimed from, by which a single look finds it.
+  if (cursor !== undefined && (cursor.commit !== tail?.to || cursor.version >= number)) {
+    const expected = tail === undefined || tail.to === cursor.commit ? null : tail.to;
+    return { do: "adopt", number, next: Math.max(number, cursor.version) + 1, to: cursor.commit, expected };
   }
-
-  // Killed after the record was completed, before the cursor moved. While the lease lasts, its owner may still do it.
-  if (untouched) return live ? { do: "leave", tail } : { do: "move", tail };
-
-  // Deleted, by mistake: the chain knows where it was.
-  if (cursor === undefined) return { do: "restore", to: tail.to };
-
-  // Set by hand: that is obeyed, and the next record says so.
-  if (head === cursor.commit) return { do: "rest" };
-  return { do: "claim", number: next(tail, cursor), from: cursor.commit, expected: tail.to };
+  return { do: "claim", number, from: cursor?.commit };
 }
 
-/** As a rule the version that the cursor will have then, so that the newest record is found without a search. */
-const next = (tail: StepRecord, cursor: Cursor): number => Math.max(tail.number, cursor.version) + 1;
+/** Told by the newest record alone: of all that want to go on from it, whatever cursor they saw, only one can. */
+const nextNumber = (tail: StepRecord | undefined): number =>
+  tail === undefined ? 1 : (tail.next ?? tail.number + 1);

@@ -70,8 +70,9 @@ export function s3Objects(client: S3Client, place: string, signal: AbortSignal):
           throw error;
         }
       }),
-    async *list(prefix) {
-      const pages = paginateListObjectsV2({ client }, { Bucket: bucket, Prefix: keyOf(prefix) }, options());
+    async *list(prefix, after) {
+      const range = { Prefix: keyOf(prefix), StartAfter: after && keyOf(after) };
+      const pages = paginateListObjectsV2({ client }, { Bucket: bucket, ...range }, options());
       const below = keyOf("").length;
       try {
         for await (const { Contents = [] } of pages) {

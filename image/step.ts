@@ -48,6 +48,8 @@ const claim = {
   previous: z.string().nullable(),
   /** Where the chain ended, if the cursor was set elsewhere by hand. */
   expected: commit.nullable(),
+  /** The next record's number, where it is not the one after this; so numbers catch up with the cursor's version. */
+  next: z.number().int().positive().optional(),
   owner: z.string(),
   claimed: z.iso.datetime(),
   scheduled: z.iso.datetime(),

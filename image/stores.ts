@@ -33,8 +33,8 @@ export interface ObjectStore {
     tag: string | undefined,
     details: ObjectDetails,
   ): Promise<string | undefined>;
-  /** The objects whose names begin so, by name. @throws StoreError */
-  list(prefix: string): AsyncIterable<ListedObject>;
+  /** The objects whose names begin so, by name, from the first one after `after` on. @throws StoreError */
+  list(prefix: string, after?: string): AsyncIterable<ListedObject>;
   /** The bytes of an object. @throws StoreError */
   read(name: string): AsyncIterable<Uint8Array>;
   /** What a person would call the object's place. */
