@@ -68,4 +68,4 @@ function describeStep({ step, place }: CollectedStep): string {
   return `${title}\n${step.files === null ? "" : `  ${lines}, ${step.bytes} bytes\n`}  ${place}`;
 }
 
-const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+export const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? "" : "s"}`;

@@ -14,8 +14,7 @@ export interface Report {
 
 /** One JSON object a line; the last is the summary. The format is in the README. */
 export function jsonReport(write: (text: string) => void): Report {
-  const line = (event: string, facts: object) =>
-    write(`${JSON.stringify({ time: new Date().toISOString(), event, ...facts })}\n`);
+  const line = eventLines(write);
   return {
     progress() {},
     outcome(repository, outcome) {
@@ -35,9 +34,15 @@ export function jsonReport(write: (text: string) => void): Report {
   };
 }
 
+/** Writes an event as a line. */
+export const eventLines =
+  (write: (text: string) => void) =>
+  (event: string, facts: object): void =>
+    write(`${JSON.stringify({ time: new Date().toISOString(), event, ...facts })}\n`);
+
 const safe = "Nothing is half-stored and the cursor has not moved: the next run goes on from there.";
 
-const nameOf = ({ location, branch }: Repository) => ({
+export const nameOf = ({ location, branch }: Repository) => ({
   repository: location.url,
   ...(branch && { branch }),
 });
