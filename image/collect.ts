@@ -63,20 +63,28 @@ async function goOn(scene: Scene): Promise<Outcome> {
   const { objects } = stores;
   const lease = bounds.leaseSeconds * 1_000;
   const steps: CollectedStep[] = [];
-  let [cursor, head] = await together(stores.cursor.read(), readHead(remote, repository.branch));
+  // In this order: a head that is older than the cursor would lead back to where another run has just come from.
+  let cursor = await stores.cursor.read();
+  let head = await readHead(remote, repository.branch);
   if (head === undefined) return { status: "empty" };
 
   for (let turn = 0; turn < 100; turn++) {
+    // Before the look: a lease that is over now was over when the cursor was read, and its run moves it no more.
+    const now = Date.now();
+    const claimed = new Date(now).toISOString();
     if (turn > 0) cursor = await stores.cursor.read();
     // The first look is quick. If another run gets in between, or something is amiss, all further ones are thorough.
     let tail = turn === 0 ? await lookQuickly(objects, cursor, head.commit) : "unclear";
     if (tail === "unclear") {
       tail = await readLastStep(objects);
-      // A search takes its time: what it found must belong to the cursor as it is, or it would pass for set by hand.
-      if (tail && cursor?.identity !== (await stores.cursor.read())?.identity) continue;
+      if (tail !== undefined) {
+        // A search takes its time. The cursor must be the one from before, or another run's move of it would pass for
+        // set by hand; and the head must not be older than what was found.
+        const [again, latest] = await together(stores.cursor.read(), readHead(remote, repository.branch));
+        if (again?.identity !== cursor?.identity) continue;
+        head = latest ?? head;
+      }
     }
-    const now = Date.now();
-    const claimed = new Date(now).toISOString();
     const decision = decide({ cursor, tail: tail?.record, head: head.commit, now, leaseMilliseconds: lease });
     const begin = (number: number, from: string | undefined, to: Head): ClaimedStep => ({
       ...planStep(from, to.commit, bounds.scheduledTime),

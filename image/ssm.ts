@@ -52,8 +52,8 @@ export function ssmCursor(client: SSMClient, name: string, abortSignal: AbortSig
         const { Version = 0 } = await put({ Value: to, Overwrite: true });
         if (Version === from.version + 1) return;
         const theirs = (await get(`${name}:${Version - 1}`)).Parameter?.Value ?? to;
-        // The same value is this very write, sent again because its answer was lost.
-        if (theirs === to) return;
+        // The same value is this very write, sent again because its answer was lost; the one from before is another's.
+        if (theirs === to || theirs === from.commit) return;
         await put({ Value: theirs, Overwrite: true });
       } catch (error) {
         abortSignal.throwIfAborted();
