@@ -53,13 +53,12 @@ export function followChain(stored: readonly Stored[], now: number, leaseMillise
       tell(misnamed(name, number));
       continue;
     }
-    if (earlier !== undefined) {
-      tell(fork(name, earlier));
-      continue;
-    }
     if (previous === (before?.name ?? null)) {
       if (unread) gaps.push({ ...unread, to: startOf(record) });
       else if (before?.record) tell(checkLink(record, before.record));
+    } else if (earlier !== undefined) {
+      tell(fork(name, earlier));
+      continue;
     } else {
       tell(unread?.finding);
       const lost = previous !== null && !names.has(previous);

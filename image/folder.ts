@@ -114,7 +114,13 @@ export function folderObjects(folder: string): ObjectStore {
         if (found?.isFile()) yield { name, bytes: found.size };
       }
     },
-    read: (name) => createReadStream(join(folder, name)),
+    async *read(name) {
+      try {
+        yield* createReadStream(join(folder, name));
+      } catch (error) {
+        await failing(name, () => Promise.reject(error));
+      }
+    },
   };
 }
 

@@ -29,17 +29,17 @@ export function s3Objects(client: S3Client, place: string, signal: AbortSignal):
   const [bucket = "", ...prefix] = place.split("/");
   const keyOf = (name: string) => [...prefix, name].join("/");
   const options = () => ({ abortSignal: signal.aborted ? AbortSignal.timeout(graceMilliseconds) : signal });
-  const small = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+  const small = async <T>(name: string, how: Access, work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
     } catch (error) {
       signal.throwIfAborted();
-      throw failed(bucket, keyOf(name), error as Error);
+      throw failed(bucket, keyOf(name), how, error as Error);
     }
   };
   return {
     get: (name) =>
-      small(name, async () => {
+      small(name, "read", async () => {
         try {
           const { Body, ETag = "" } = await client.send(
             new GetObjectCommand({ Bucket: bucket, Key: keyOf(name) }),
@@ -52,7 +52,7 @@ export function s3Objects(client: S3Client, place: string, signal: AbortSignal):
         }
       }),
     putIf: (name, text, tag, { contentType, metadata }) =>
-      small(name, async () => {
+      small(name, "written", async () => {
         const condition = tag === undefined ? { IfNoneMatch: "*" } : { IfMatch: tag };
         const object = {
           Bucket: bucket,
@@ -80,7 +80,7 @@ export function s3Objects(client: S3Client, place: string, signal: AbortSignal):
         }
       } catch (error) {
         signal.throwIfAborted();
-        throw failed(bucket, keyOf(prefix), error as Error);
+        throw failed(bucket, keyOf(prefix), "read", error as Error);
       }
     },
     async *read(name) {
@@ -92,7 +92,7 @@ export function s3Objects(client: S3Client, place: string, signal: AbortSignal):
         if (Body) yield* Body as Readable;
       } catch (error) {
         signal.throwIfAborted();
-        throw failed(bucket, keyOf(name), error as Error);
+        throw failed(bucket, keyOf(name), "read", error as Error);
       }
     },
     place: (name) => `s3://${bucket}/${keyOf(name)}`,
@@ -123,7 +123,7 @@ export function s3Objects(client: S3Client, place: string, signal: AbortSignal):
         signal.throwIfAborted();
         // If the diff broke off, the upload failed because of it.
         if (broken !== undefined) throw broken;
-        throw failed(bucket, keyOf(name), error as Error);
+        throw failed(bucket, keyOf(name), "written", error as Error);
       } finally {
         signal.removeEventListener("abort", giveUp);
         source.destroy();
@@ -175,7 +175,14 @@ async function* remember(
   }
 }
 
-function failed(bucket: string, key: string, error: Error): StoreError {
+type Access = "read" | "written";
+
+const permissions: Record<Access, string> = {
+  read: "s3:GetObject and s3:ListBucket",
+  written: "s3:PutObject",
+};
+
+function failed(bucket: string, key: string, how: Access, error: Error): StoreError {
   const place = `s3://${bucket}/${key}`;
   if (error.name === "NoSuchBucket") {
     return new StoreError(
@@ -188,14 +195,14 @@ function failed(bucket: string, key: string, error: Error): StoreError {
   if (/AccessDenied|Forbidden/.test(error.name)) {
     return new StoreError(
       "store-denied",
-      `${place} may not be written: ${error.message}.`,
-      "Let the task role s3:PutObject there.",
+      `${place} may not be ${how}: ${error.message}.`,
+      `Let the task role ${permissions[how]} there.`,
       { cause: error },
     );
   }
   return new StoreError(
     "store-failed",
-    `${place} could not be written: ${error.name}: ${error.message}.`,
+    `${place} could not be ${how}: ${error.name}: ${error.message}.`,
     "The next run tries again.",
     { cause: error },
   );
