@@ -1,0 +1,27 @@
+import { SchedulerScheduleGroup } from "@cdktf/provider-aws/lib/scheduler-schedule-group";
+import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
+import { Construct } from "constructs";
+
+export interface ScheduleGroupProps {
+  /** The group's name, which is the stack's. */
+  readonly name: string;
+}
+
+/** The stack's schedules as one group, and the queue for runs that could not be started. */
+export class ScheduleGroup extends Construct {
+  readonly name: string;
+  readonly arn: string;
+  readonly deadLetterArn: string;
+
+  constructor(scope: Construct, id: string, props: ScheduleGroupProps) {
+    super(scope, id);
+    const group = new SchedulerScheduleGroup(this, "Default", { name: props.name });
+    this.name = group.name;
+    this.arn = group.arn;
+    this.deadLetterArn = new SqsQueue(this, "dead-letters", {
+      name: `${props.name}-not-started`,
+      messageRetentionSeconds: 14 * 24 * 3600,
+      sqsManagedSseEnabled: true,
+    }).arn;
+  }
+}

@@ -1,0 +1,117 @@
+import { DataAwsAvailabilityZones } from "@cdktf/provider-aws/lib/data-aws-availability-zones";
+import { DefaultSecurityGroup } from "@cdktf/provider-aws/lib/default-security-group";
+import { InternetGateway } from "@cdktf/provider-aws/lib/internet-gateway";
+import { RouteTable } from "@cdktf/provider-aws/lib/route-table";
+import { RouteTableAssociation } from "@cdktf/provider-aws/lib/route-table-association";
+import { SecurityGroup } from "@cdktf/provider-aws/lib/security-group";
+import { Subnet } from "@cdktf/provider-aws/lib/subnet";
+import { Vpc as AwsVpc } from "@cdktf/provider-aws/lib/vpc";
+import { VpcEndpoint } from "@cdktf/provider-aws/lib/vpc-endpoint";
+import { VpcSecurityGroupEgressRule } from "@cdktf/provider-aws/lib/vpc-security-group-egress-rule";
+import { Fn } from "cdktf";
+import { Construct } from "constructs";
+import type { Configuration } from "./configuration.ts";
+import type { Repository } from "./repository.ts";
+
+export interface VpcProps {
+  /** Name tag and security group name. */
+  readonly name: string;
+  readonly region: string;
+  /** What is fetched over the network: the ports in their URLs are let out. */
+  readonly repositories: readonly Repository[];
+}
+
+/** What a task needs to know of a network. */
+export interface Network {
+  readonly subnetIds: readonly string[];
+  readonly securityGroupIds: readonly string[];
+  /** Whether a task gets a public address. */
+  readonly publicIp: boolean;
+}
+
+/** A network that is there already. */
+export function existing(network: NonNullable<Configuration["network"]>): Network {
+  return {
+    subnetIds: network.subnets,
+    securityGroupIds: network.securityGroups,
+    publicIp: network.publicIp,
+  };
+}
+
+/**
+ * A network for tasks that only call out: two public subnets in two zones, and nothing that anybody can call.
+ * Public subnets because a NAT gateway costs more a day than the tasks do in a year.
+ */
+export class Vpc extends Construct implements Network {
+  readonly subnetIds: readonly string[];
+  readonly securityGroupIds: readonly string[];
+  readonly publicIp = true;
+
+  constructor(scope: Construct, id: string, props: VpcProps) {
+    super(scope, id);
+    const tags = { Name: props.name };
+    const vpc = new AwsVpc(this, "Default", {
+      cidrBlock: "10.0.0.0/24",
+      enableDnsHostnames: true,
+      enableDnsSupport: true,
+      tags,
+    });
+    const gateway = new InternetGateway(this, "internet", { vpcId: vpc.id, tags });
+    const routes = new RouteTable(this, "public", {
+      vpcId: vpc.id,
+      route: [{ cidrBlock: "0.0.0.0/0", gatewayId: gateway.id }],
+      tags,
+    });
+    const zones = new DataAwsAvailabilityZones(this, "zones", {
+      state: "available",
+      // Local and wavelength zones are in the list too once an account has opted in, and do not run Fargate.
+      filter: [{ name: "opt-in-status", values: ["opt-in-not-required"] }],
+    });
+    this.subnetIds = ["10.0.0.0/25", "10.0.0.128/25"].map((cidrBlock, index) => {
+      const letter = "ab"[index];
+      const subnet = new Subnet(this, `public-${letter}`, {
+        vpcId: vpc.id,
+        cidrBlock,
+        availabilityZone: Fn.element(zones.names, index),
+        tags: { Name: `${props.name}-public-${letter}` },
+      });
+      new RouteTableAssociation(this, `routes-${letter}`, { subnetId: subnet.id, routeTableId: routes.id });
+      return subnet.id;
+    });
+    // Free, and keeps image layers and diffs off the public addresses.
+    new VpcEndpoint(this, "s3", {
+      vpcId: vpc.id,
+      serviceName: `com.amazonaws.${props.region}.s3`,
+      vpcEndpointType: "Gateway",
+      routeTableIds: [routes.id],
+      tags,
+    });
+    // Adopted without rules: what is put into the default group by mistake reaches nothing and is reached by nothing.
+    new DefaultSecurityGroup(this, "closed", { vpcId: vpc.id, tags: { Name: `${props.name}-closed` } });
+    const group = new SecurityGroup(this, "task", {
+      name: `${props.name}-task`,
+      description: "git-diff-to-s3 tasks: HTTPS out, nothing in",
+      vpcId: vpc.id,
+      tags: { Name: `${props.name}-task` },
+    });
+    for (const port of portsOf(props.repositories)) {
+      new VpcSecurityGroupEgressRule(this, `egress-${port}`, {
+        securityGroupId: group.id,
+        description: "Git hosts, which have no stable addresses, and AWS",
+        // DNS is not listed: security groups do not filter the VPC's own resolver.
+        ipProtocol: "tcp",
+        fromPort: port,
+        toPort: port,
+        cidrIpv4: "0.0.0.0/0",
+        tags: { Name: `${props.name}-${port}` },
+      });
+    }
+    this.securityGroupIds = [group.id];
+  }
+}
+
+/** The TCP ports of AWS and of every git host, each once, in ascending order. */
+function portsOf(repositories: readonly Repository[]): number[] {
+  const ports = repositories.map(({ url }) => Number((url && new URL(url).port) || 443));
+  return [...new Set([443, ...ports])].sort((a, b) => a - b);
+}
