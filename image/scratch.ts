@@ -9,7 +9,6 @@ interface Entry {
 }
 
 const submodule = "160000";
-const emptyFile = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
 
 /** Nothing is ever checked out, or has to outlive a power cut. */
 const config = [
@@ -40,6 +39,15 @@ export function openScratch(remote: Remote): Scratch {
     if (lines.length > 0) await run(["update-index", "-z", "--index-info"], input);
   };
 
+  /** Those of these files whose content is not in the scratch repository. */
+  const withoutBlob = async (entries: readonly [path: string, Entry][]) => {
+    const files = entries.filter(([, { mode }]) => mode !== submodule);
+    if (files.length === 0) return [];
+    const input = Buffer.from(files.map(([, { id }]) => `${id}\n`).join(""));
+    const told = (await run(["cat-file", "--batch-check"], input)).split("\n");
+    return files.filter((_, index) => told[index]?.endsWith(" missing"));
+  };
+
   /** What a section makes of a file whose content git cannot work out; undefined where it can. */
   const withoutContent = ({ before, mode, ids, omitted }: Section): Entry | undefined => {
     const known = before === undefined ? undefined : unproven.get(before);
@@ -52,7 +60,7 @@ export function openScratch(remote: Remote): Scratch {
     unproven,
     async apply(diff) {
       const removed: string[] = [];
-      const added: string[] = [];
+      const added = new Map<string, Entry>();
       const patches = openPatches(remote.directory);
       for await (const piece of sections(diff)) {
         if (piece instanceof Uint8Array) {
@@ -66,14 +74,15 @@ export function openScratch(remote: Remote): Scratch {
         if (before !== undefined && before !== after) removed.push(`0 ${"0".repeat(40)}\t${before}`);
         if (before !== undefined) unproven.delete(before);
         if (after === undefined) continue;
-        added.push(`${entry.mode} ${entry.id}\t${after}`);
-        if (entry.mode !== submodule && entry.id !== emptyFile) unproven.set(after, entry);
+        added.set(after, entry);
       }
       // Whatever goes goes first: a file can become a folder, and a folder a file.
       const files = await patches.end();
       await list(removed);
       if (files.length > 0) await run(["apply", "--cached", "--whitespace=nowarn", ...files]);
-      await list(added);
+      await list([...added].map(([path, { mode, id }]) => `${mode} ${id}\t${path}`));
+      // The same content may be in a diff as that of another file.
+      for (const [path, entry] of await withoutBlob([...added])) unproven.set(path, entry);
       return (await run(["write-tree", "--missing-ok"])).trim();
     },
     async differing(diff) {
@@ -88,7 +97,7 @@ export function openScratch(remote: Remote): Scratch {
     async go(tree) {
       await run(["read-tree", ...(tree === emptyTree ? ["--empty"] : [tree])]);
       unproven.clear();
-      for (const [path, entry] of await missingIn(remote)) unproven.set(path, entry);
+      for (const [path, entry] of await withoutBlob(await listIndex(remote))) unproven.set(path, entry);
     },
   };
 }
@@ -100,13 +109,4 @@ async function listIndex(remote: Remote): Promise<[path: string, Entry][]> {
     const [mode = "", id = ""] = line.slice(0, tab).split(" ");
     return [line.slice(tab + 1), { mode, id }];
   });
-}
-
-/** The files in the index whose content is not in the repository. */
-async function missingIn(remote: Remote): Promise<[path: string, Entry][]> {
-  const entries = (await listIndex(remote)).filter(([, { mode }]) => mode !== submodule);
-  if (entries.length === 0) return [];
-  const input = entries.map(([, { id }]) => `${id}\n`).join("");
-  const told = (await remote.run(["cat-file", "--batch-check"], { input })).split("\n");
-  return entries.filter((_, index) => told[index]?.endsWith(" missing"));
 }

@@ -37,8 +37,8 @@ export function openWalk(scratch: Scratch): Walk {
   return {
     replayed: () => replayed,
     findings() {
+      const files = at === undefined || skipped.length > 0 ? [] : [...scratch.unproven.keys()];
       tellSkipped();
-      const files = at === undefined ? [] : [...scratch.unproven.keys()];
       return files.length === 0 ? findings : [...findings, withoutContent(files, at ?? "")];
     },
     async take(step, diff) {
