@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { readArguments } from "../../image/local.ts";
 import { runWorker } from "../helpers/worker.ts";
 import { type Collection, openCollection, record } from "./collection.ts";
@@ -269,6 +271,27 @@ test("nothing collected yet", async () => {
     "summary",
   ]);
   expect(status).toBe(0);
+});
+
+test("in a terminal: readable lines, and no JSON", async () => {
+  await using damaged = await healthy.copy();
+  await damaged.remove(diff(2));
+  const main = join(import.meta.dirname, "../../image/main.ts");
+  const command = [process.execPath, main, "local", "verify", damaged.repository.path].join(" ");
+  const terminal = spawn("script", ["-qec", command, "/dev/null"], {
+    cwd: damaged.folder,
+    env: { PATH: process.env.PATH, HOME: damaged.folder, TERM: "xterm" },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let text = "";
+  for await (const chunk of terminal.stdout) text += chunk;
+  text = stripVTControlCharacters(text);
+  expect(text).not.toContain('{"');
+  expect(text).toContain(`✗ file://${damaged.repository.path} in ${await damaged.place()}`);
+  expect(text).toContain("5 steps, 3 diffs, ");
+  expect(text).toContain(`✗ ${diff(2)}, the diff of ${record(2)}, is missing`);
+  expect(text).toContain("Restore it");
+  expect(text).toContain("0 of 1 verified in");
 });
 
 test("ten thousand steps are verified within seconds", async () => {
