@@ -1,9 +1,7 @@
 import { appendFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** git reads a patch into memory, so it gets a large one in parts of about this size. */
-const partBytes = 64 * 1024 * 1024;
-const bufferBytes = 1024 * 1024;
+const mebibyte = 1024 * 1024;
 
 interface Part {
   readonly kind: "removals" | "others";
@@ -20,8 +18,11 @@ export interface Patches {
   end(): Promise<string[]>;
 }
 
-/** @param folder is overwritten where it has such files already */
-export function openPatches(folder: string): Patches {
+/**
+ * @param folder where the files are made, in place of those of the patch before
+ * @param partBytes the size of a file, or little more: git reads each into memory
+ */
+export function openPatches(folder: string, partBytes = 64 * mebibyte, bufferBytes = mebibyte): Patches {
   const parts: Part[] = [];
   let current: Part | undefined;
   let buffer: Uint8Array[] = [];
