@@ -5,8 +5,8 @@ import { inParallel } from "./parallel.ts";
 import { type CompleteStep, parseStep, recordName } from "./step.ts";
 import type { ObjectStore } from "./stores.ts";
 
-/** S3 answers many small requests at once as quickly as one; each holds no more than a chunk in memory. */
-const atOnce = 32;
+/** S3 answers many as quickly as one, and the SDK has 50 connections; each holds no more than a chunk in memory. */
+const atOnce = 48;
 
 type Progress = (line: string) => void;
 

@@ -258,6 +258,33 @@ test("set back by hand, the replay goes back too, and knows what has no content 
   expect(status).toBe(0);
 });
 
+test("rewritten history, the old commit still there and then gone, is replayed from the new baseline", async () => {
+  await using rewritten = await openCollection();
+  const { repository } = rewritten;
+  const collected = async (content: string) => {
+    await repository.write("file", content);
+    await repository.commit();
+    const { status, events } = await rewritten.collect();
+    expect(status).toBe(0);
+    return events[0]?.kind;
+  };
+  expect(await collected("one\n")).toBe("baseline");
+  expect(await collected("two\n")).toBe("change");
+  await repository.git("reset", "--quiet", "--hard", "HEAD~");
+  expect(await collected("another\n")).toBe("rewritten");
+  await repository.git("update-ref", "-d", "HEAD");
+  await repository.git("reflog", "expire", "--expire=now", "--all");
+  await repository.git("gc", "--quiet", "--prune=now");
+  expect(await collected("anew\n")).toBe("restarted");
+  expect(await collected("and on\n")).toBe("change");
+  const { status, events } = await rewritten.verify("--replay");
+  expect(events).toMatchObject([
+    { event: "verified", holds: true, notes: 0, steps: 5, replayed: 5 },
+    { event: "summary" },
+  ]);
+  expect(status).toBe(0);
+});
+
 test("hundreds of small steps are replayed within seconds", async () => {
   const folder = await mkdtemp(join(tmpdir(), "many-"));
   try {

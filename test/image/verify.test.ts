@@ -242,6 +242,27 @@ test("a cursor that was set by hand is told of for ever, and is no mistake", asy
   expect(status).toBe(0);
 });
 
+test("there and back again within a minute is one diff for two steps, and no mistake", async () => {
+  await using back = await openCollection();
+  const { repository } = back;
+  await repository.write("file", "one\n");
+  const one = await repository.commit();
+  await repository.write("file", "two\n");
+  const two = await repository.commit();
+  for (const commit of [one, two, one, two]) {
+    await repository.git("reset", "--quiet", "--hard", commit);
+    expect(await back.collect({ SCHEDULED_TIME: "2026-02-01T00:00:00Z" })).toMatchObject({ status: 0 });
+  }
+  expect(await back.diffs()).toHaveLength(3);
+  const { status, events } = await back.verify("--replay");
+  expect(events).toMatchObject([
+    { code: "diff-shared", level: "note", message: expect.stringContaining(`${record(2)} and ${record(4)}`) },
+    { event: "verified", holds: true, steps: 4, diffs: 3, replayed: 4 },
+    { event: "summary" },
+  ]);
+  expect(status).toBe(0);
+});
+
 test("diffs from before there were records are not taken for strays", async () => {
   await using succeeded = await openCollection();
   const { repository } = succeeded;
