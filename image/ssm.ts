@@ -17,8 +17,11 @@ export function openSsm(environment: Readonly<Record<string, string | undefined>
 export function ssmCursor(client: SSMClient, name: string, abortSignal: AbortSignal): CursorStore {
   const get = (Name: string) =>
     client.send(new GetParameterCommand({ Name, WithDecryption: true }), { abortSignal });
-  const put = (how: Omit<PutParameterCommandInput, "Name">) =>
-    client.send(new PutParameterCommand({ Name: name, ...how }), { abortSignal });
+  const put = async (how: Omit<PutParameterCommandInput, "Name">): Promise<number> => {
+    const { Version } = await client.send(new PutParameterCommand({ Name: name, ...how }), { abortSignal });
+    if (Version === undefined) throw new Error("Parameter Store did not say which version it stored");
+    return Version;
+  };
   const read = async (): Promise<Cursor | undefined> => {
     try {
       const { Value = "", Version = 0, LastModifiedDate } = (await get(name)).Parameter ?? {};
@@ -49,9 +52,9 @@ export function ssmCursor(client: SSMClient, name: string, abortSignal: AbortSig
           return;
         }
         // Parameter Store has no conditional write, but numbers them: a write that was overtaken shows afterwards.
-        const { Version = 0 } = await put({ Value: to, Overwrite: true });
-        if (Version === from.version + 1) return;
-        const theirs = (await get(`${name}:${Version - 1}`)).Parameter?.Value ?? to;
+        const version = await put({ Value: to, Overwrite: true });
+        if (version === from.version + 1) return;
+        const theirs = (await get(`${name}:${version - 1}`)).Parameter?.Value ?? to;
         // The same value is this very write, sent again because its answer was lost; the one from before is another's.
         if (theirs === to || theirs === from.commit) return;
         await put({ Value: theirs, Overwrite: true });
