@@ -1,14 +1,24 @@
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import packageFile from "../package.json" with { type: "json" };
-import { type Contents, count, openDiff } from "./diff.ts";
 import type { Bounds, Repository } from "./environment.ts";
-import { GitError } from "./errors.ts";
-import { fetchStep } from "./fetch.ts";
-import { openRemote, type Remote, readHead } from "./remote.ts";
-import { makeRecord, makeStep, type Step } from "./step.ts";
-import type { ObjectStore, Stores } from "./stores.ts";
+import { LimitError } from "./errors.ts";
+import { adopt, perform, release, type Scene } from "./perform.ts";
+import { decide } from "./protocol.ts";
+import { type Head, openRemote, readHead } from "./remote.ts";
+import {
+  type ClaimedStep,
+  type CompleteStep,
+  type Held,
+  planStep,
+  readLastStep,
+  readStep,
+  recordName,
+  type StepRecord,
+  writeStep,
+} from "./step.ts";
+import type { Cursor, ObjectStore, Stores } from "./stores.ts";
 import { together } from "./together.ts";
 
 /** What became of one repository. */
@@ -16,15 +26,19 @@ export type Outcome =
   | { readonly status: "unchanged"; readonly commit: string }
   /** The repository has no commit yet. */
   | { readonly status: "empty" }
-  | {
-      readonly status: "collected";
-      readonly record: ReturnType<typeof makeRecord>;
-      readonly place: string | undefined;
-    };
+  /** Another run owns the newest step, and may be at work on it until then. */
+  | { readonly status: "left"; readonly record: string; readonly until: string }
+  | { readonly status: "collected"; readonly steps: readonly CollectedStep[] };
+
+export interface CollectedStep {
+  readonly step: CompleteStep;
+  /** Where its diff is; null where the commits change nothing in sum. */
+  readonly place: string | null;
+}
 
 /**
- * Collects one repository: claims the step from the cursor to the remote's head, fetches it, stores its diff,
- * completes its record and moves the cursor. The cursor moves last, so whatever fails before is done again.
+ * Collects one repository, step by step from where its chain ends to the remote's head. Each step is claimed,
+ * fetched, stored and completed, and then the cursor moves; which of these comes next, `decide` says.
  * @throws GitError, CursorError, StoreError, LimitError
  */
 export async function collect(
@@ -37,114 +51,137 @@ export async function collect(
   const scratch = await mkdtemp(join(tmpdir(), "git-diff-"));
   const remote = openRemote(repository, join(scratch, "repository.git"), signal, onProgress);
   try {
-    return await collectInto(remote, repository, stores, bounds, onProgress);
+    await remote.reset();
+    return await goOn({ repository, stores, bounds, remote, onProgress, owner: randomUUID() });
   } finally {
-    await rm(scratch, { recursive: true, force: true });
+    await rm(scratch, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
-async function collectInto(
-  remote: Remote,
-  repository: Repository,
-  stores: Stores,
-  bounds: Bounds,
-  onProgress: (line: string) => void,
-): Promise<Outcome> {
-  const started = new Date();
-  await remote.reset();
-  const [cursor, head, gitVersion] = await together(
-    stores.cursor.read(),
-    readHead(remote, repository.branch),
-    remote.run(["version"]),
-  );
+async function goOn(scene: Scene): Promise<Outcome> {
+  const { stores, bounds, remote, repository, owner } = scene;
+  const { objects } = stores;
+  const lease = bounds.leaseSeconds * 1_000;
+  const steps: CollectedStep[] = [];
+  // In this order: a head that is older than the cursor would lead back to where another run has just come from.
+  let cursor = await stores.cursor.read();
+  let head = await readHead(remote, repository.branch);
   if (head === undefined) return { status: "empty" };
-  if (head.commit === cursor?.commit) return { status: "unchanged", commit: head.commit };
 
-  // Claim. The step is named before anything is fetched.
-  let step = makeStep(cursor ? "change" : "baseline", cursor?.commit, head.commit, bounds.scheduledTime);
-
-  // Fetch.
-  let fetched = await fetchStep(remote, head, cursor?.commit);
-  if (fetched === "gone") {
-    if (bounds.onGoneCommit === "fail") throw gone(step);
-    step = makeStep("restarted", undefined, head.commit, bounds.scheduledTime);
-    fetched = await fetchStep(remote, head, undefined);
-    if (fetched === "gone") throw gone(step);
-  } else if (fetched.history?.descends === false) {
-    step = makeStep("rewritten", step.from, step.to, bounds.scheduledTime);
-  }
-
-  // Store. The object appears only once git has ended well; a crash from here on stores the same bytes again.
-  const contents = await storeDiff(remote, stores.objects, step, bounds.maxDiffBytes, onProgress);
-
-  // Complete.
-  const record = makeRecord({ url: repository.location.url, ref: head.ref }, step, fetched, contents, {
-    gitVersion: gitVersion.trim().replace(/^git version /, ""),
-    workerVersion: packageFile.version,
-    scheduled: bounds.scheduledTime,
-    started,
-    finished: new Date(),
-  });
-  await stores.objects.put(`_steps/${step.name}.json`, one(`${JSON.stringify(record)}\n`), {
-    contentType: "application/json",
-    metadata: metadataOf(step),
-  });
-
-  // Move. Whoever moved the cursor meanwhile is not overwritten.
-  await stores.cursor.move(cursor, head.commit);
-  return {
-    status: "collected",
-    record,
-    place: record.diff === null ? undefined : stores.objects.place(record.diff),
-  };
-}
-
-async function storeDiff(
-  remote: Remote,
-  objects: ObjectStore,
-  step: Step,
-  maxBytes: number,
-  onProgress: (line: string) => void,
-): Promise<Contents> {
-  const contents: Contents = {
-    bytes: 0,
-    sha256: "",
-    files: 0,
-    binaryFiles: 0,
-    linesAdded: 0,
-    linesRemoved: 0,
-  };
-  const diff = count(openDiff(remote, step.from, step.to), contents, maxBytes);
-  // Commits that change nothing in sum, a change and its revert say, have no diff: nothing is stored for them.
-  const first = await diff.next();
-  if (first.done) return contents;
-  const whole = (async function* () {
-    try {
-      yield first.value;
-      for await (const chunk of diff) {
-        onProgress(`Storing diff: ${(contents.bytes / 1024 ** 2).toFixed(1)} MiB`);
-        yield chunk;
+  for (let turn = 0; turn < 100; turn++) {
+    // Before the look: a lease that is over now was over when the cursor was read, and its run moves it no more.
+    const now = Date.now();
+    const claimed = new Date(now).toISOString();
+    if (turn > 0) cursor = await stores.cursor.read();
+    // The first look is quick. If another run gets in between, or something is amiss, all further ones are thorough.
+    let tail = turn === 0 ? await lookQuickly(objects, cursor, head.commit) : "unclear";
+    if (tail === "unclear") {
+      tail = await readLastStep(objects);
+      if (tail !== undefined) {
+        // A search takes its time. The cursor must be the one from before, or another run's move of it would pass for
+        // set by hand; and the head must not be older than what was found.
+        const [again, latest] = await together(stores.cursor.read(), readHead(remote, repository.branch));
+        if (again?.identity !== cursor?.identity) continue;
+        head = latest ?? head;
       }
-    } finally {
-      await diff.return();
     }
-  })();
-  await objects.put(`${step.name}.diff`, whole, {
-    contentType: "text/x-diff",
-    metadata: metadataOf(step),
-  });
-  return contents;
+    const decision = decide({ cursor, tail: tail?.record, head: head.commit, now, leaseMilliseconds: lease });
+    const begin = (number: number, from: string | undefined, to: Head): ClaimedStep => ({
+      ...planStep(from, to.commit, bounds.scheduledTime),
+      schemaVersion: 1,
+      state: "claimed",
+      number,
+      repository: repository.location.url,
+      ref: to.ref,
+      binary: bounds.binary,
+      last: from ?? null,
+      cursor: cursor?.identity ?? null,
+      previous: tail ? recordName(tail.record.number) : null,
+      expected: null,
+      owner,
+      claimed,
+      scheduled: bounds.scheduledTime.toISOString(),
+    });
+
+    if (decision.do === "rest") {
+      return steps.length > 0 ? { status: "collected", steps } : { status: "unchanged", commit: head.commit };
+    }
+    if (decision.do === "leave") {
+      if (steps.length > 0) return { status: "collected", steps };
+      const until = new Date(Date.parse(decision.tail.claimed) + lease).toISOString();
+      return { status: "left", record: recordName(decision.tail.number), until };
+    }
+    if (decision.do === "restore") {
+      await stores.cursor.move(undefined, decision.to);
+      continue;
+    }
+    if (decision.do === "adopt") {
+      const { number, to, next, expected } = decision;
+      await adopt(scene, { ...begin(number, to, { ...head, commit: to }), next, expected });
+      continue;
+    }
+    if (decision.do === "move") {
+      // Owned first, so that no other run takes the chain further before the cursor has moved.
+      const held = await writeStep(objects, { ...decision.tail, owner, claimed }, tail?.tag);
+      if (held) await moveCursor(scene, cursor, held);
+      continue;
+    }
+
+    // Claim, or take over what is left of somebody's claim. Of all runs that try, one succeeds.
+    const held =
+      decision.do === "claim"
+        ? await writeStep(objects, begin(decision.number, decision.from, head), undefined)
+        : await writeStep(objects, { ...decision.tail, owner, claimed }, tail?.tag);
+    if (held === undefined) continue;
+
+    // Fetch, store, complete.
+    const left = decision.do === "finish" ? decision : undefined;
+    const { done, head: latest } = await perform(scene, held, head, left);
+    steps.push({ step: done.record, place: done.record.diff && objects.place(done.record.diff) });
+    head = latest;
+
+    // Move, unless the cursor was set by hand since the step was claimed.
+    if (left?.wanted === false) continue;
+    await moveCursor(scene, cursor, done);
+    if (done.record.to === head.commit) return { status: "collected", steps };
+  }
+  throw new Error("Other runs keep changing the chain of steps.");
 }
 
-const metadataOf = ({ from, to, kind }: Step) => ({ from, to, kind });
-
-async function* one(text: string): AsyncGenerator<Uint8Array> {
-  yield new TextEncoder().encode(text);
+/**
+ * The newest record where all is as it should be, by one look instead of a search: the cursor's version numbers it.
+ * That there is none newer need not be known: a claim of the number after it would fail.
+ */
+async function lookQuickly(
+  objects: ObjectStore,
+  cursor: Cursor | undefined,
+  head: string,
+): Promise<Held<StepRecord> | undefined | "unclear"> {
+  if (cursor === undefined || cursor.version === 0) return "unclear";
+  if (cursor.commit === head) {
+    // Nothing to collect is the most common case: then it is enough that nobody has begun a step from here.
+    for await (const _ of objects.list("_steps/", recordName(cursor.version))) return "unclear";
+    return undefined;
+  }
+  const tail = await readStep(objects, cursor.version);
+  return tail?.record.state === "complete" && tail.record.to === cursor.commit ? tail : "unclear";
 }
 
-const gone = ({ from }: Step) =>
-  new GitError(
-    "commit-gone",
-    `The last collected commit ${from} cannot be had from the host any more: history was rewritten.`,
-    "Set ON_GONE_COMMIT to baseline to start again from a baseline, or set the cursor to a commit that is there.",
+/** @throws CursorError, and LimitError once the step may have been taken over; then it is free for the next run */
+async function moveCursor(scene: Scene, cursor: Cursor | undefined, held: Held<CompleteStep>): Promise<void> {
+  const { record } = held;
+  try {
+    if (Date.now() >= Date.parse(record.claimed) + scene.bounds.leaseSeconds * 1_000) throw leaseLost(record);
+    if (cursor?.commit !== record.to) await scene.stores.cursor.move(cursor, record.to);
+  } catch (error) {
+    await release(scene, held);
+    throw error;
+  }
+}
+
+const leaseLost = ({ number }: CompleteStep) =>
+  new LimitError(
+    "lease-lost",
+    `The run took longer than STEP_LEASE_SECONDS, and its step ${recordName(number)} may have been taken over.`,
+    "The next run goes on from there; raise STEP_LEASE_SECONDS.",
   );

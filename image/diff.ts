@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { LimitError } from "./errors.ts";
 import type { Remote } from "./remote.ts";
+import { lineReader } from "./section.ts";
 
 /** git's empty tree, what a baseline is a diff from. */
 export const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
@@ -33,10 +34,17 @@ export const diffOptions = [
 
 /**
  * The diff between two commits of the scratch repository, the `.gitattributes` of `to` applied as in a checkout.
+ * @param binary whether the content of binary files is in it too
  * @throws GitError before the end if git fails
  */
-export function openDiff(remote: Remote, from: string, to: string): AsyncIterable<Uint8Array> {
-  return remote.stream(["diff", ...diffOptions, from, to], { worktree: worktreeOf(remote) });
+export function openDiff(
+  remote: Remote,
+  from: string,
+  to: string,
+  binary: boolean,
+): AsyncIterable<Uint8Array> {
+  const options = binary ? [...diffOptions, "--binary"] : diffOptions;
+  return remote.stream(["diff", ...options, from, to], { worktree: worktreeOf(remote) });
 }
 
 const worktreeOf = (remote: Remote): string => join(remote.directory, "worktree");
@@ -119,44 +127,18 @@ export async function* count(
   contents.sha256 = hash.digest("hex");
 }
 
-const [newline, plus, minus, space] = [..."\n+- "].map((character) => character.charCodeAt(0));
+const [plus, minus] = [..."+-"].map((character) => character.charCodeAt(0));
 
-/**
- * Counts files and lines in the bytes of a diff. Inside a hunk the counts in its header say which lines are content,
- * so that content which looks like a header is never taken for one.
- */
+/** Counts files and lines in the bytes of a diff. */
 function lineCounter(contents: Contents): (chunk: Uint8Array) => void {
-  let before = 0;
-  let after = 0;
-  let header = "";
-  let atStart = true;
-  let content = false;
-  return (chunk) => {
-    for (let start = 0; start < chunk.length; ) {
-      const end = chunk.indexOf(newline as number, start);
-      const stop = end < 0 ? chunk.length : end;
-      // Said at a line's start and kept to its end: the line may come in several chunks.
-      if (atStart) content = before > 0 || after > 0;
-      if (content) {
-        if (atStart) {
-          const mark = chunk[start];
-          if (mark === plus) contents.linesAdded++;
-          if (mark === minus) contents.linesRemoved++;
-          if (mark === plus || mark === space) after--;
-          if (mark === minus || mark === space) before--;
-        }
-      } else {
-        header += Buffer.from(chunk.subarray(start, stop)).toString("latin1");
-        if (end >= 0) {
-          const hunk = /^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@/.exec(header);
-          if (hunk) [before, after] = [Number(hunk[1] ?? 1), Number(hunk[2] ?? 1)];
-          if (header.startsWith("diff --git ")) contents.files++;
-          if (header.startsWith("Binary files ")) contents.binaryFiles++;
-          header = "";
-        }
-      }
-      atStart = end >= 0;
-      start = stop + 1;
-    }
-  };
+  return lineReader({
+    header(line) {
+      if (line.startsWith("diff --git ")) contents.files++;
+      if (line.startsWith("Binary files ") || line === "GIT binary patch") contents.binaryFiles++;
+    },
+    mark(byte) {
+      if (byte === plus) contents.linesAdded++;
+      if (byte === minus) contents.linesRemoved++;
+    },
+  });
 }

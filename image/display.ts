@@ -1,5 +1,5 @@
 import { createLogUpdate } from "log-update";
-import type { Outcome } from "./collect.ts";
+import type { CollectedStep, Outcome } from "./collect.ts";
 import { emptyTree } from "./diff.ts";
 import { explain, type Report } from "./report.ts";
 
@@ -33,12 +33,13 @@ export function display(stream: Stream): Report {
     misconfigured(error) {
       stream.write(`${error.problems.map((problem) => `✗ ${problem}\n`).join("")}${error.remedy}\n`);
     },
-    summary({ repositories, collected, unchanged, empty, failed, seconds }) {
+    summary({ repositories, collected, unchanged, empty, left, failed, seconds }) {
       live.clear();
       const all = [
         `${collected} collected`,
         `${unchanged} unchanged`,
         `${empty} empty`,
+        `${left} left to another run`,
         `${failed.length} failed`,
       ];
       stream.write(
@@ -53,15 +54,18 @@ export function display(stream: Stream): Report {
 function describe(outcome: Outcome): string {
   if (outcome.status === "empty") return "  no commit yet: nothing to store";
   if (outcome.status === "unchanged") return `  unchanged at ${outcome.commit}`;
-  const { record, place } = outcome;
-  const from = record.from === emptyTree ? "the empty tree" : record.from;
-  const commits = record.commits === null ? "" : ` (${count(record.commits, "commit")})`;
-  const lines = `${count(record.files, "file")}, ${record.linesAdded} lines added, ${record.linesRemoved} removed`;
-  return [
-    `  ${record.kind} from ${from} to ${record.to}${commits}`,
-    place === undefined ? "  no change in sum: nothing to store" : `  ${lines}, ${record.bytes} bytes`,
-    ...(place === undefined ? [] : [`  ${place}`]),
-  ].join("\n");
+  if (outcome.status === "left")
+    return `  left to the run that owns ${outcome.record}, until ${outcome.until}`;
+  return outcome.steps.map(describeStep).join("\n");
 }
 
-const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+function describeStep({ step, place }: CollectedStep): string {
+  const from = step.from === emptyTree ? "the empty tree" : step.from;
+  const commits = step.commits === null ? "" : ` (${count(step.commits, "commit")})`;
+  const title = `  ${step.kind} from ${from} to ${step.to}${commits}`;
+  if (place === null) return `${title}\n  no change in sum: nothing to store`;
+  const lines = `${count(step.files ?? 0, "file")}, ${step.linesAdded} lines added, ${step.linesRemoved} removed`;
+  return `${title}\n${step.files === null ? "" : `  ${lines}, ${step.bytes} bytes\n`}  ${place}`;
+}
+
+export const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? "" : "s"}`;

@@ -13,7 +13,9 @@ export const variables = {
   concurrency: "CONCURRENCY",
   timeoutSeconds: "REPOSITORY_TIMEOUT_SECONDS",
   maxDiffBytes: "MAX_DIFF_BYTES",
+  leaseSeconds: "STEP_LEASE_SECONDS",
   onGoneCommit: "ON_GONE_COMMIT",
+  binary: "BINARY",
   scheduledTime: "SCHEDULED_TIME",
 } as const;
 
@@ -39,8 +41,12 @@ export interface Bounds {
   readonly concurrency: number;
   readonly timeoutSeconds: number;
   readonly maxDiffBytes: number;
+  /** How long a claimed step is left to the run that claimed it; more than the timeout, so that none outlives it. */
+  readonly leaseSeconds: number;
   /** What to do when the last collected commit cannot be had any more: a new baseline, or an error. */
   readonly onGoneCommit: "baseline" | "fail";
+  /** Whether diffs hold the content of binary files, so that they alone make up every file. */
+  readonly binary: boolean;
   /** The minute that names this run's diffs. */
   readonly scheduledTime: Date;
 }
@@ -50,21 +56,28 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** S3 takes at most 10,000 parts, and the upload's parts are 5 MiB. */
 const largestUpload = 10_000 * 5 * 1024 * 1024;
 
-const wholeNumber = (least: number, most: number, byDefault: number) =>
-  z.coerce
-    .number({ error: `must be a whole number from ${least} to ${most}; leave it unset for ${byDefault}.` })
-    .refine((value) => Number.isInteger(value) && value >= least && value <= most, {
-      error: `must be a whole number from ${least} to ${most}; leave it unset for ${byDefault}.`,
-    })
-    .default(byDefault);
+const wholeNumber = (least: number, most: number, byDefault: string) => {
+  const error = `must be a whole number from ${least} to ${most}; leave it unset for ${byDefault}.`;
+  return z.coerce
+    .number({ error })
+    .refine((value) => Number.isInteger(value) && value >= least && value <= most, { error })
+    .optional();
+};
+
+/** A run that is over takes a while to withdraw what it has begun. */
+const graceSeconds = 60;
 
 const boundsSchema = z.object({
-  [variables.concurrency]: wholeNumber(1, 64, 8),
-  [variables.timeoutSeconds]: wholeNumber(1, 86_400, 3_600),
-  [variables.maxDiffBytes]: wholeNumber(1, largestUpload, 10 * 1024 ** 3),
+  [variables.concurrency]: wholeNumber(1, 64, "8"),
+  [variables.timeoutSeconds]: wholeNumber(1, 86_400, "3600"),
+  [variables.maxDiffBytes]: wholeNumber(1, largestUpload, "10737418240"),
+  [variables.leaseSeconds]: wholeNumber(1, 604_800, `${variables.timeoutSeconds} and a minute`),
   [variables.onGoneCommit]: z
     .enum(["baseline", "fail"], { error: "must be baseline or fail; leave it unset for baseline." })
     .default("baseline"),
+  [variables.binary]: z
+    .enum(["omit", "include"], { error: "must be omit or include; leave it unset for omit." })
+    .default("omit"),
   [variables.scheduledTime]: z.iso
     .datetime({
       offset: true,
@@ -88,11 +101,21 @@ export function readBounds(environment: Environment, now: Date): Bounds {
     );
   }
   const bounds = parsed.data;
+  const timeoutSeconds = bounds[variables.timeoutSeconds] ?? 3_600;
+  const leaseSeconds = bounds[variables.leaseSeconds] ?? timeoutSeconds + graceSeconds;
+  if (leaseSeconds <= timeoutSeconds) {
+    const rule = `it must be more than ${variables.timeoutSeconds} (${timeoutSeconds}), or a run could outlive its claim`;
+    throw new ConfigError([
+      `${variables.leaseSeconds} is "${leaseSeconds}": ${rule}; leave it unset for a minute more.`,
+    ]);
+  }
   return {
-    concurrency: bounds[variables.concurrency],
-    timeoutSeconds: bounds[variables.timeoutSeconds],
-    maxDiffBytes: bounds[variables.maxDiffBytes],
+    concurrency: bounds[variables.concurrency] ?? 8,
+    timeoutSeconds,
+    maxDiffBytes: bounds[variables.maxDiffBytes] ?? 10 * 1024 ** 3,
+    leaseSeconds,
     onGoneCommit: bounds[variables.onGoneCommit],
+    binary: bounds[variables.binary] === "include",
     scheduledTime: new Date(bounds[variables.scheduledTime] ?? now),
   };
 }

@@ -12,12 +12,16 @@ import type { Stores } from "./stores.ts";
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export const usage = `Usage: npm start -- [REPO...]
+       npm start -- verify [--replay] [REPO...]
 
 Collects what changed in each repository since the last time, into the folder git-diffs/ of this checkout:
 one .diff a change, a step record beside it in _steps/, and the last collected commit in the file cursor.
 The first time, that is everything (a baseline).
 
   REPO   an HTTPS clone URL, or the path of a repository on this computer; this checkout unless told
+
+  verify     checks instead that what was collected is whole: every record, every byte of every diff, the cursor
+  --replay   also applies all diffs, and compares the trees they lead to
 
 Environment:
   ${variables.gitBranch}                    branch to follow; the repository's HEAD unless set
@@ -26,8 +30,9 @@ Environment:
   ${variables.timeoutSeconds}    how long one may take; 3600 unless set
   ${variables.maxDiffBytes}                how large a diff may be; 10737418240 unless set
   ${variables.onGoneCommit}                baseline (unless set) or fail, when history was rewritten and the last commit is gone
+  ${variables.binary}                        include, to have the content of binary files in the diffs; omit unless set
 
-Exit status: 0 all collected or unchanged, 1 some failed, 2 wrong arguments or environment.
+Exit status: 0 all collected or unchanged (verified), 1 some failed (do not hold), 2 wrong arguments or environment.
 In a terminal it shows progress; piped, it prints one JSON object a line.
 `;
 

@@ -1,4 +1,4 @@
-import { type Repository, readBounds, readEnvironment } from "./environment.ts";
+import { type Bounds, type Repository, readBounds, readEnvironment } from "./environment.ts";
 import { ConfigError, LimitError } from "./errors.ts";
 import { jsonReport, type Report } from "./report.ts";
 import { run } from "./run.ts";
@@ -29,27 +29,35 @@ async function main(args: readonly string[], environment: Environment): Promise<
       });
     }
   });
-  const code = await Promise.race([collectAll(args, environment, stop.signal), stopped]);
+  const code = await Promise.race([start(args, environment, stop.signal), stopped]);
   return signalled ?? code;
 }
 
-async function collectAll(
+/** `[local] [verify [--replay]] [REPO...]` */
+async function start(
   args: readonly string[],
   environment: Environment,
   signal: AbortSignal,
 ): Promise<number> {
-  const local = args[0] === "local";
   if (args.includes("--help") || args.includes("-h")) {
     const { usage } = await import("./local.ts");
     process.stdout.write(usage);
     return status.fine;
   }
+  const local = args[0] === "local";
+  const words = local ? args.slice(1) : args;
+  const command = words[0] === "verify" ? "verify" : "collect";
   const report = await openReport();
   try {
-    const now = new Date();
-    const { repositories, bounds, storesOf } = local
-      ? await openLocal(args.slice(1), environment, now)
-      : await openWorker(environment, now);
+    const open = local ? openLocal : openWorker;
+    if (command === "verify") {
+      const opened = await open(
+        words.slice(1).filter((word) => word !== "--replay"),
+        environment,
+      );
+      return await verifyAll(opened, words.includes("--replay"), signal);
+    }
+    const { repositories, bounds, storesOf } = await open(words, environment);
     const summary = await run(repositories, storesOf, bounds, signal, report);
     report.summary(summary);
     return summary.failed.length > 0 ? status.someFailed : status.fine;
@@ -60,14 +68,40 @@ async function collectAll(
   }
 }
 
+async function verifyAll(
+  { repositories, bounds, storesOf }: Opened,
+  replay: boolean,
+  signal: AbortSignal,
+): Promise<number> {
+  const [{ verify }, { jsonVerdict, showVerdict }] = await Promise.all([
+    import("./verify.ts"),
+    import("./verdict.ts"),
+  ]);
+  const { stdout } = process;
+  const report = stdout.isTTY ? showVerdict(stdout) : jsonVerdict((text) => stdout.write(text));
+  const verdict = await verify(repositories, storesOf, bounds, { replay, signal }, report);
+  report.summary(verdict);
+  return verdict.failed.length > 0 ? status.someFailed : status.fine;
+}
+
 async function openReport(): Promise<Report> {
   if (!process.stdout.isTTY) return jsonReport((text) => process.stdout.write(text));
   const { display } = await import("./display.ts");
   return display(process.stdout);
 }
 
-async function openWorker(environment: Environment, now: Date) {
-  const { repositories, bounds } = readEnvironment(environment, now);
+interface Opened {
+  readonly repositories: readonly Repository[];
+  readonly bounds: Bounds;
+  readonly storesOf: (repository: Repository, signal: AbortSignal) => Stores;
+}
+
+async function openWorker(args: readonly string[], environment: Environment): Promise<Opened> {
+  if (args.length > 0) {
+    const rule = "the worker knows verify and --replay, and takes everything else from its environment.";
+    throw new ConfigError([`${args.join(" ")}: ${rule}`]);
+  }
+  const { repositories, bounds } = readEnvironment(environment, new Date());
   const [{ openS3, s3Objects }, { openSsm, ssmCursor }] = await Promise.all([
     import("./s3.ts"),
     import("./ssm.ts"),
@@ -80,10 +114,10 @@ async function openWorker(environment: Environment, now: Date) {
   return { repositories, bounds, storesOf };
 }
 
-async function openLocal(args: readonly string[], environment: Environment, now: Date) {
+async function openLocal(args: readonly string[], environment: Environment): Promise<Opened> {
   const { openFolder, readArguments } = await import("./local.ts");
   const repositories = readArguments(args, environment, process.cwd());
-  return { repositories, bounds: readBounds(environment, now), storesOf: openFolder };
+  return { repositories, bounds: readBounds(environment, new Date()), storesOf: openFolder };
 }
 
 main(process.argv.slice(2), process.env).then(

@@ -14,11 +14,19 @@ export interface Report {
 
 /** One JSON object a line; the last is the summary. The format is in the README. */
 export function jsonReport(write: (text: string) => void): Report {
-  const line = (event: string, facts: object) =>
-    write(`${JSON.stringify({ time: new Date().toISOString(), event, ...facts })}\n`);
+  const line = eventLines(write);
   return {
     progress() {},
-    outcome: (repository, { status, ...facts }) => line(status, { ...nameOf(repository), ...factsOf(facts) }),
+    outcome(repository, outcome) {
+      if (outcome.status !== "collected") {
+        const { status, ...facts } = outcome;
+        return line(status, { ...nameOf(repository), ...facts });
+      }
+      for (const { step, place } of outcome.steps) {
+        const { state: _, schemaVersion: __, repository: ___, ...facts } = step;
+        line("collected", { ...nameOf(repository), place, ...facts });
+      }
+    },
     failed: (repository, error) => line("failed", { ...nameOf(repository), ...explain(error), safe }),
     misconfigured: (error) =>
       line("failed", { code: error.code, problems: error.problems, remedy: error.remedy }),
@@ -26,20 +34,18 @@ export function jsonReport(write: (text: string) => void): Report {
   };
 }
 
+/** Writes an event as a line. */
+export const eventLines =
+  (write: (text: string) => void) =>
+  (event: string, facts: object): void =>
+    write(`${JSON.stringify({ time: new Date().toISOString(), event, ...facts })}\n`);
+
 const safe = "Nothing is half-stored and the cursor has not moved: the next run goes on from there.";
 
-const nameOf = ({ location, branch }: Repository) => ({
+export const nameOf = ({ location, branch }: Repository) => ({
   repository: location.url,
   ...(branch && { branch }),
 });
-
-/** The record's facts stand beside the others, its repository's name once. */
-function factsOf(facts: object): object {
-  if (!("record" in facts)) return facts;
-  const { record, ...rest } = facts as { record: Record<string, unknown> };
-  const { schemaVersion: _, repository: __, ...told } = record;
-  return { ...told, ...rest };
-}
 
 /** A defect is told with its stack, for whoever mends it. */
 export function explain(error: unknown): { code: string; message: string; remedy: string } {

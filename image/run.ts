@@ -10,6 +10,8 @@ export interface Summary {
   readonly collected: number;
   readonly unchanged: number;
   readonly empty: number;
+  /** Those whose newest step another run owns. */
+  readonly left: number;
   /** URLs of the repositories that failed. */
   readonly failed: readonly string[];
   readonly seconds: number;
@@ -24,7 +26,7 @@ export async function run(
   report: Report,
 ): Promise<Summary> {
   const started = performance.now();
-  const counts = { collected: 0, unchanged: 0, empty: 0 };
+  const counts = { collected: 0, unchanged: 0, empty: 0, left: 0 };
   const failed: string[] = [];
   const waiting = repositories.values();
   const work = async () => {

@@ -1,5 +1,12 @@
 import { Readable } from "node:stream";
-import { AbortMultipartUploadCommand, CreateMultipartUploadCommand, S3Client } from "@aws-sdk/client-s3";
+import {
+  AbortMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  GetObjectCommand,
+  PutObjectCommand,
+  paginateListObjectsV2,
+  S3Client,
+} from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import { StoreError } from "./errors.ts";
 import type { ObjectStore } from "./stores.ts";
@@ -24,7 +31,73 @@ export function openS3(environment: Readonly<Record<string, string | undefined>>
 export function s3Objects(client: S3Client, place: string, signal: AbortSignal): ObjectStore {
   const [bucket = "", ...prefix] = place.split("/");
   const keyOf = (name: string) => [...prefix, name].join("/");
+  const options = () => ({ abortSignal: signal.aborted ? AbortSignal.timeout(graceMilliseconds) : signal });
+  const small = async <T>(name: string, how: Access, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      signal.throwIfAborted();
+      throw failed(bucket, keyOf(name), how, error as Error);
+    }
+  };
   return {
+    get: (name) =>
+      small(name, "read", async () => {
+        try {
+          const { Body, ETag = "" } = await client.send(
+            new GetObjectCommand({ Bucket: bucket, Key: keyOf(name) }),
+            options(),
+          );
+          return { text: (await Body?.transformToString()) ?? "", tag: ETag };
+        } catch (error) {
+          if ((error as Error).name === "NoSuchKey") return undefined;
+          throw error;
+        }
+      }),
+    putIf: (name, text, tag, { contentType, metadata }) =>
+      small(name, "written", async () => {
+        const condition = tag === undefined ? { IfNoneMatch: "*" } : { IfMatch: tag };
+        const object = {
+          Bucket: bucket,
+          Key: keyOf(name),
+          Body: text,
+          ContentType: contentType,
+          Metadata: { ...metadata },
+        };
+        try {
+          return (await client.send(new PutObjectCommand({ ...object, ...condition }), options())).ETag;
+        } catch (error) {
+          // 412: it is there, or was changed. 409: another write to it is under way.
+          if (/PreconditionFailed|ConditionalRequestConflict|NoSuchKey/.test((error as Error).name))
+            return undefined;
+          throw error;
+        }
+      }),
+    async *list(prefix, after) {
+      const range = { Prefix: keyOf(prefix), StartAfter: after && keyOf(after) };
+      const pages = paginateListObjectsV2({ client }, { Bucket: bucket, ...range }, options());
+      const below = keyOf("").length;
+      try {
+        for await (const { Contents = [] } of pages) {
+          for (const { Key = "", Size = 0 } of Contents) yield { name: Key.slice(below), bytes: Size };
+        }
+      } catch (error) {
+        signal.throwIfAborted();
+        throw failed(bucket, keyOf(prefix), "read", error as Error);
+      }
+    },
+    async *read(name) {
+      try {
+        const { Body } = await client.send(
+          new GetObjectCommand({ Bucket: bucket, Key: keyOf(name) }),
+          options(),
+        );
+        if (Body) yield* Body as Readable;
+      } catch (error) {
+        signal.throwIfAborted();
+        throw failed(bucket, keyOf(name), "read", error as Error);
+      }
+    },
     place: (name) => `s3://${bucket}/${keyOf(name)}`,
     async put(name, body, details) {
       const target = { Bucket: bucket, Key: keyOf(name) };
@@ -47,13 +120,15 @@ export function s3Objects(client: S3Client, place: string, signal: AbortSignal):
       const giveUp = () => setTimeout(() => late.abort(), graceMilliseconds).unref();
       signal.addEventListener("abort", giveUp, { once: true });
       try {
-        await upload.done();
+        const { ETag } = await upload.done();
+        // Not every 200 is the answer of S3 that all is well.
+        if (ETag === undefined) throw new Error("S3 did not say which object it stored");
       } catch (error) {
         if (upload.uploadId !== undefined) await withdraw(client, { ...target, UploadId: upload.uploadId });
         signal.throwIfAborted();
         // If the diff broke off, the upload failed because of it.
         if (broken !== undefined) throw broken;
-        throw failed(bucket, keyOf(name), error as Error);
+        throw failed(bucket, keyOf(name), "written", error as Error);
       } finally {
         signal.removeEventListener("abort", giveUp);
         source.destroy();
@@ -108,7 +183,14 @@ async function* remember(
   }
 }
 
-function failed(bucket: string, key: string, error: Error): StoreError {
+type Access = "read" | "written";
+
+const permissions: Record<Access, string> = {
+  read: "s3:GetObject and s3:ListBucket",
+  written: "s3:PutObject",
+};
+
+function failed(bucket: string, key: string, how: Access, error: Error): StoreError {
   const place = `s3://${bucket}/${key}`;
   if (error.name === "NoSuchBucket") {
     return new StoreError(
@@ -121,14 +203,14 @@ function failed(bucket: string, key: string, error: Error): StoreError {
   if (/AccessDenied|Forbidden/.test(error.name)) {
     return new StoreError(
       "store-denied",
-      `${place} may not be written: ${error.message}.`,
-      "Let the task role s3:PutObject there.",
+      `${place} may not be ${how}: ${error.message}.`,
+      `Let the task role ${permissions[how]} there.`,
       { cause: error },
     );
   }
   return new StoreError(
     "store-failed",
-    `${place} could not be written: ${error.name}: ${error.message}.`,
+    `${place} could not be ${how}: ${error.name}: ${error.message}.`,
     "The next run tries again.",
     { cause: error },
   );

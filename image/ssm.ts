@@ -1,4 +1,9 @@
-import { GetParameterCommand, PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
+import {
+  GetParameterCommand,
+  PutParameterCommand,
+  type PutParameterCommandInput,
+  SSMClient,
+} from "@aws-sdk/client-ssm";
 import { asCommit } from "./cursor.ts";
 import { CursorError } from "./errors.ts";
 import type { Cursor, CursorStore } from "./stores.ts";
@@ -10,12 +15,21 @@ export function openSsm(environment: Readonly<Record<string, string | undefined>
 
 /** A cursor in the SSM parameter `name`, its value a plain commit id. */
 export function ssmCursor(client: SSMClient, name: string, abortSignal: AbortSignal): CursorStore {
+  const get = (Name: string) =>
+    client.send(new GetParameterCommand({ Name, WithDecryption: true }), { abortSignal });
+  const put = async (how: Omit<PutParameterCommandInput, "Name">): Promise<number> => {
+    const { Version } = await client.send(new PutParameterCommand({ Name: name, ...how }), { abortSignal });
+    if (Version === undefined) throw new Error("Parameter Store did not say which version it stored");
+    return Version;
+  };
   const read = async (): Promise<Cursor | undefined> => {
     try {
-      const { Parameter } = await client.send(new GetParameterCommand({ Name: name, WithDecryption: true }), {
-        abortSignal,
-      });
-      return { commit: asCommit(name, Parameter?.Value ?? ""), version: String(Parameter?.Version) };
+      const { Value = "", Version = 0, LastModifiedDate } = (await get(name)).Parameter ?? {};
+      return {
+        commit: asCommit(name, Value),
+        version: Version,
+        identity: `${Version}@${LastModifiedDate?.toISOString()}`,
+      };
     } catch (error) {
       if (error instanceof CursorError) throw error;
       abortSignal.throwIfAborted();
@@ -32,22 +46,31 @@ export function ssmCursor(client: SSMClient, name: string, abortSignal: AbortSig
   return {
     read,
     async move(from, to) {
-      // Parameter Store has no conditional write: this narrows the race, and creating never overwrites.
-      if (from !== undefined && (await read())?.version !== from.version) throw moved(name);
       try {
-        const how =
-          from === undefined ? ({ Type: "String", Overwrite: false } as const) : { Overwrite: true };
-        await client.send(new PutParameterCommand({ Name: name, Value: to, ...how }), { abortSignal });
+        if (from === undefined) {
+          await put({ Value: to, Type: "String", Overwrite: false });
+          return;
+        }
+        // Parameter Store has no conditional write, but numbers them: a write that was overtaken shows afterwards.
+        const version = await put({ Value: to, Overwrite: true });
+        if (version === from.version + 1) return;
+        const theirs = (await get(`${name}:${version - 1}`)).Parameter?.Value ?? to;
+        // The same value is this very write, sent again because its answer was lost; the one from before is another's.
+        if (theirs === to || theirs === from.commit) return;
+        await put({ Value: theirs, Overwrite: true });
       } catch (error) {
         abortSignal.throwIfAborted();
-        if ((error as Error).name === "ParameterAlreadyExists") throw moved(name);
-        throw new CursorError(
-          "cursor-unwritable",
-          `The cursor ${name} cannot be written: ${(error as Error).name}: ${(error as Error).message}.`,
-          "Let the task role ssm:PutParameter it.",
-          { cause: error },
-        );
+        if ((error as Error).name !== "ParameterAlreadyExists") {
+          throw new CursorError(
+            "cursor-unwritable",
+            `The cursor ${name} cannot be written: ${(error as Error).name}: ${(error as Error).message}.`,
+            "Let the task role ssm:PutParameter it.",
+            { cause: error },
+          );
+        }
+        if ((await read())?.commit === to) return;
       }
+      throw moved(name);
     },
   };
 }

@@ -51,7 +51,9 @@ describe("what is taken", () => {
         concurrency: 8,
         timeoutSeconds: 3600,
         maxDiffBytes: 10 * 1024 ** 3,
+        leaseSeconds: 3660,
         onGoneCommit: "baseline",
+        binary: false,
         scheduledTime: now,
       },
     });
@@ -125,6 +127,7 @@ describe("what is refused", () => {
     ["MAX_DIFF_BYTES", "10GB", '"10GB"', "whole number"],
     ["MAX_DIFF_BYTES", "1e20", '"1e20"', "whole number"],
     ["ON_GONE_COMMIT", "ignore", '"ignore"', "baseline or fail"],
+    ["BINARY", "true", '"true"', "omit or include"],
     ["SCHEDULED_TIME", "yesterday", '"yesterday"', "ISO 8601"],
     ["SCHEDULED_TIME", "2026-13-01T00:00:00Z", "ISO 8601"],
   ])("%s %j", (name, value, ...words) => {

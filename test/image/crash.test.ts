@@ -1,0 +1,165 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { Fault, FaultRule } from "../helpers/faults.ts";
+import { passLease, records } from "./chained.ts";
+import { openScene, type Scene } from "./scene.ts";
+import { openWorld, type World } from "./world.ts";
+
+// Hundreds of runs; a computer that is busy with something else is no defect.
+setDefaultTimeout(300_000);
+let world: World;
+/** A new history for each seed: CRASH_SEED=7 bun test crash */
+const seed = Number(process.env.CRASH_SEED ?? 1);
+let kills = 0;
+
+beforeAll(async () => {
+  world = await openWorld();
+});
+afterAll(async () => {
+  await world.close();
+  console.log(`${kills} runs killed, with CRASH_SEED=${seed}`);
+});
+beforeEach(() => world.reset());
+
+/** Says which seed it was, and what happened until then. */
+async function told(number: number, tell: (scene: Scene, say: (what: string) => void) => Promise<void>) {
+  const said: string[] = [];
+  try {
+    await using scene = await openScene(world, seed * 1_000 + number);
+    await tell(scene, (what) => said.push(what));
+  } catch (error) {
+    throw new Error(`CRASH_SEED=${seed}: ${said.join("; ")}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Before and after every call: a run makes six, and some more where the one before it was killed. */
+const boundaries = Array.from({ length: 16 }, (_, index) => [1 + (index >> 1), index % 2 === 1] as const);
+
+describe("killed", () => {
+  test("at every boundary, a process and once more: the next run brings it in order", async () => {
+    await told(1, async ({ story, runProcess, dieAt, heal }, say) => {
+      for (const [call, after] of boundaries) {
+        say(`${await story.goOn()}, killed ${after ? "after" : "before"} call ${call}`);
+        const { status } = await runProcess((kill) => dieAt(call, after, kill));
+        if (status === null) kills++;
+        await heal();
+      }
+    });
+    expect(kills).toBeGreaterThan(6);
+  });
+
+  test("at random moments, a process", async () => {
+    await told(2, async ({ story, roll, runProcess, heal, place }, say) => {
+      for (let each = 0; each < 20; each++) {
+        const milliseconds = 100 + roll(350);
+        say(`${await story.goOn()}, killed after ${milliseconds} ms`);
+        const { status } = await runProcess((kill) => setTimeout(kill, milliseconds).unref());
+        if (status === null) kills++;
+        if (roll(3) === 0) {
+          await passLease(world.aws, place.bucket);
+          continue;
+        }
+        await heal();
+      }
+      await heal();
+    });
+  });
+
+  test.each([3, 4, 5, 6, 7, 8])(
+    "again and again at random boundaries, while history goes on (%i)",
+    async (number) => {
+      await told(number, async ({ story, roll, run, dieAt, heal, place }, say) => {
+        for (let each = 0; each < 8; each++) {
+          for (let again = 2 + roll(4); again > 0; again--) {
+            const [call, after] = [1 + roll(6), roll(2) === 1];
+            say(`${await story.goOn()}, dead ${after ? "after" : "before"} call ${call}`);
+            dieAt(call, after, () => {});
+            if ((await run()) instanceof Error) kills++;
+            await passLease(world.aws, place.bucket);
+          }
+          await heal();
+        }
+      });
+    },
+  );
+
+  test("while a diff of many parts is uploading", async () => {
+    await told(11, async ({ story, runProcess, heal, place }) => {
+      await story.repository.write("large", "All work and no play.\n".repeat(600_000));
+      await story.repository.commit();
+      const tree = await story.repository.git("rev-parse", "HEAD^{tree}");
+      story.trees.set(await story.repository.head(), tree);
+      for (const [operation, after] of [
+        ["CreateMultipartUpload", true],
+        ["UploadPart", false],
+        ["CompleteMultipartUpload", false],
+        ["CompleteMultipartUpload", true],
+      ] as const) {
+        const how = (kill: () => void): Fault => ({
+          run() {
+            kill();
+            throw new Error("Whoever made this call is dead.");
+          },
+          after,
+        });
+        const ran = await runProcess((kill) => world.aws.fail({ operation, how: how(kill) }));
+        expect(ran.status).toBeNull();
+        kills++;
+        expect((await records(world.aws, place.bucket)).at(-1)?.state).toBe("claimed");
+        await passLease(world.aws, place.bucket);
+      }
+      await heal();
+    });
+  });
+});
+
+describe("every single AWS call fails, once and for good", () => {
+  const calls: [call: string, rule: Omit<FaultRule, "how">][] = [
+    ["the cursor is read", { operation: "GetParameter" }],
+    ["the newest record is read", { operation: "GetObject" }],
+    ["the step is claimed", { operation: "PutObject", nth: 1 }],
+    ["the diff is stored", { operation: "PutObject", nth: 2 }],
+    ["the record is completed", { operation: "PutObject", nth: 3 }],
+    ["the cursor is moved", { operation: "PutParameter" }],
+    ["the newest record is looked for", { operation: "ListObjectsV2" }],
+  ];
+  const unwell = { status: 500, code: "InternalError" };
+  const body = "<Error><Code>InternalError</Code><Message>We tried.</Message></Error>";
+  const faults: [fault: string, how: Fault][] = [
+    ["with an error before the effect", unwell],
+    ["with an error after the effect", { ...unwell, after: true }],
+    ["with its answer lost", "reset-after"],
+    ["with throttling", { status: 400, code: "ThrottlingException" }],
+    ["with the connection cut half way", "cut"],
+    ["with 200 and an error instead of its effect", { status: 200, body }],
+    ["with 200 and an error after the effect", { status: 200, body, after: true }],
+  ];
+
+  test.each(faults)("%s", async (_, how) => {
+    await told(20 + faults.findIndex(([, each]) => each === how), async (scene, say) => {
+      const { story, run, heal, dieAt, place } = scene;
+      await heal();
+      for (const [call, rule] of calls) {
+        // Once: it is tried again. For good: that run cannot go on, and the next one can.
+        for (const attempts of [3, 1]) {
+          const head = await story.commit();
+          // Only after a run that was killed anybody has to look for the newest record.
+          if (rule.operation === "ListObjectsV2") {
+            dieAt(4, false, () => {});
+            await run();
+            await passLease(world.aws, place.bucket);
+          }
+          const before = world.aws.calls.length;
+          world.aws.fail({ ...rule, how });
+          const outcome = await run(attempts);
+          const hit = world.aws.calls.slice(before).filter(({ operation }) => operation === rule.operation);
+          expect(hit.length).toBeGreaterThanOrEqual(rule.nth === "all" ? 1 : (rule.nth ?? 1));
+          say(`${call}: ${outcome instanceof Error ? outcome.message : outcome.status}`);
+          // Nobody is told that all is well unless it is.
+          if (outcome instanceof Error) await heal();
+          else expect([outcome.status, (await place.cursor())?.value]).toEqual(["collected", head]);
+          await scene.check();
+        }
+      }
+    });
+  });
+});

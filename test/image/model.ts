@@ -1,0 +1,309 @@
+import { type Decision, decide, type View } from "../../image/protocol.ts";
+import type { StepRecord } from "../../image/step.ts";
+
+/** A step record, with what the real one does not know: when its `to` was the head, and which diffs it has stored. */
+interface Record {
+  readonly state: "claimed" | "complete";
+  readonly number: number;
+  readonly from: string;
+  readonly to: string;
+  readonly last: string | null;
+  readonly cursor: string | null;
+  readonly previous: number | null;
+  readonly expected: string | null;
+  readonly next?: number;
+  readonly owner: number;
+  readonly revision: number;
+  readonly seen: number;
+  readonly diffs: readonly string[];
+}
+
+interface Cursor {
+  readonly commit: string;
+  readonly version: number;
+  /** Counts how often the cursor was deleted. */
+  readonly life: number;
+  readonly before: string | undefined;
+  readonly byHand: boolean;
+}
+
+type At = "cursor" | "head" | "look" | "list" | "get" | "again" | "act" | "store" | "finish" | "put" | "back";
+
+interface Worker {
+  readonly at: At | "idle" | "over";
+  readonly later?: boolean;
+  readonly cursor?: Cursor;
+  readonly head?: string;
+  readonly seen?: number;
+  /** The runs that were at work, or were yet to begin, when the worker began its look. */
+  readonly living?: readonly number[];
+  readonly tail?: Record;
+  /** Whether the tail's owner was among them. */
+  readonly live?: boolean;
+  readonly held?: Record;
+  readonly wanted?: boolean;
+  readonly theirs?: string;
+}
+
+export interface World {
+  readonly cursor?: Cursor;
+  readonly lives: number;
+  readonly records: { readonly [number: number]: Record };
+  readonly head: string;
+  /** Counts the moves of the head. */
+  readonly time: number;
+  readonly commits: number;
+  readonly workers: readonly Worker[];
+  /** Whether a person touched the cursor while a run was at work. */
+  readonly disturbed?: boolean;
+  /** How often something may still happen. */
+  readonly left: { readonly push: number; readonly force: number; readonly hand: number };
+}
+
+export type Decide = (view: View) => Decision;
+
+export const emptyTree = "0";
+const over: Worker = { at: "over" };
+
+export const newest = ({ records }: World): Record | undefined => Object.values(records).at(-1);
+const identity = (cursor: Cursor | undefined) => (cursor ? `${cursor.version}@${cursor.life}` : null);
+
+const written = (world: World, commit: string, byHand = false): World => {
+  const { cursor, lives } = world;
+  const [version, life] = cursor ? [cursor.version + 1, cursor.life] : [1, lives];
+  return { ...world, cursor: { commit, version, life, before: cursor?.commit, byHand } };
+};
+const stored = (world: World, record: Record): World => ({
+  ...world,
+  records: { ...world.records, [record.number]: record },
+});
+
+/** The one next thing that the worker does, as `collect` does it: at once, and nothing else in between. */
+export function step(world: World, index: number, deciding: Decide = decide): World {
+  const worker = world.workers[index] ?? over;
+  const become = (change: Partial<Worker> | typeof over, then = world): World => ({
+    ...then,
+    workers: then.workers.map((each, at) =>
+      at !== index ? each : change === over ? over : { ...each, ...change },
+    ),
+  });
+  const again = (then = world) =>
+    become(
+      {
+        at: "cursor",
+        later: true,
+        cursor: undefined,
+        tail: undefined,
+        live: undefined,
+        held: undefined,
+        wanted: undefined,
+      },
+      then,
+    );
+  /** Changes a record from what is held, if it is still that. */
+  const change = (held: Record, by: Partial<Record>): Record | undefined => {
+    const now = world.records[held.number];
+    if (now?.revision !== held.revision) return undefined;
+    return { ...held, ...by, diffs: now.diffs, revision: held.revision + 1 };
+  };
+  const { cursor, head = "", seen = 0, tail, held } = worker;
+  const looked = (tail: Record | undefined) => ({
+    tail,
+    live: tail && worker.living?.includes(tail.owner),
+    living: undefined,
+  });
+  const own = (held: Record, wanted: boolean | undefined, at: At = "store") =>
+    become({ at, held, wanted, tail: undefined, live: undefined, living: undefined }, stored(world, held));
+
+  switch (worker.at) {
+    case "over":
+      return world;
+    case "idle":
+    case "cursor": {
+      const living = world.workers.flatMap(({ at }, each) => (at === "over" ? [] : [each]));
+      return become({ at: worker.later ? "list" : "head", cursor: world.cursor, living });
+    }
+    case "head":
+      return become({ at: worker.later ? "act" : "look", head: world.head, seen: world.time });
+    case "look": {
+      if (cursor === undefined) return become({ at: "list" });
+      if (cursor.commit === head) {
+        const begun = Object.values(world.records).some(({ number }) => number > cursor.version);
+        return become({ at: begun ? "list" : "act" });
+      }
+      const found = world.records[cursor.version];
+      const right = found?.state === "complete" && found.to === cursor.commit;
+      return become(right ? { at: "act", ...looked(found) } : { at: "list" });
+    }
+    case "list":
+      return become({ at: newest(world) ? "get" : "act", tail: newest(world) });
+    case "get":
+      return become({ at: "again", ...looked(world.records[tail?.number ?? 0]) });
+    case "again":
+      return identity(world.cursor) === identity(cursor) ? become({ at: "head", later: true }) : again();
+    case "act":
+      return act();
+    case "store": {
+      if (held === undefined) break;
+      const diff = `${held.from}>${held.to}`;
+      if (worker.wanted ? held.to === held.last : held.diffs.length > 0) return become({ at: "finish" });
+      if (!worker.wanted) {
+        const end = held.last ?? emptyTree;
+        const withdrawn = change(held, { from: end, to: end });
+        return withdrawn ? become({ at: "finish", held: withdrawn }, stored(world, withdrawn)) : become(over);
+      }
+      const now = world.records[held.number] ?? held;
+      const diffs = [...new Set([...now.diffs, diff])];
+      return become({ at: "finish" }, stored(world, { ...now, diffs }));
+    }
+    case "finish": {
+      const complete = held && change(held, { state: "complete" });
+      if (complete === undefined) return become(over);
+      const then = stored(world, complete);
+      return worker.wanted ? become({ at: "put", held: complete }, then) : again(then);
+    }
+    case "put": {
+      if (held === undefined) break;
+      const then = worker.wanted && held.to === head ? (world: World) => become(over, world) : again;
+      if (cursor?.commit === held.to) return then(world);
+      if (cursor === undefined) {
+        if (world.cursor === undefined) return then(written(world, held.to));
+        return world.cursor.commit === held.to ? then(world) : become(over);
+      }
+      if (world.cursor === undefined) return become(over);
+      const moved = written(world, held.to);
+      const theirs = world.cursor.commit;
+      const fine =
+        moved.cursor?.version === cursor.version + 1 || theirs === held.to || theirs === cursor.commit;
+      if (fine) return then(moved);
+      return become({ at: "back", theirs }, moved);
+    }
+    case "back":
+      return become(over, world.cursor ? written(world, worker.theirs ?? "", true) : world);
+  }
+  throw new Error("A worker lost what it held.");
+
+  function act(): World {
+    const claimed = new Date(worker.live ? 1_000 : 0).toISOString();
+    const decision = deciding({
+      cursor: cursor && { ...cursor, identity: identity(cursor) ?? "" },
+      tail: tail && ({ ...tail, claimed } as unknown as StepRecord),
+      head,
+      now: 1_000,
+      leaseMilliseconds: 500,
+    });
+    const create = (number: number, from: string, more: Partial<Record>): Record | undefined =>
+      world.records[number]
+        ? undefined
+        : {
+            state: "claimed",
+            number,
+            from,
+            to: head,
+            last: cursor?.commit ?? null,
+            cursor: identity(cursor),
+            previous: tail?.number ?? null,
+            expected: null,
+            owner: index,
+            revision: 1,
+            seen,
+            diffs: [],
+            ...more,
+          };
+    switch (decision.do) {
+      case "rest":
+      case "leave":
+        return become(over);
+      case "restore":
+        if (world.cursor === undefined) return again(written(world, decision.to));
+        return world.cursor.commit === decision.to ? again() : become(over);
+      case "adopt": {
+        const { number, to, next, expected } = decision;
+        const made = create(number, to, { state: "complete", to, next, expected, seen: tail?.seen ?? 0 });
+        return again(made ? stored(world, made) : world);
+      }
+      case "move": {
+        const mine = tail && change(tail, { owner: index });
+        return mine ? own(mine, undefined, "put") : again();
+      }
+      case "claim": {
+        const mine = create(decision.number, decision.from ?? emptyTree, {});
+        return mine ? own(mine, true) : again();
+      }
+      case "finish": {
+        const mine = tail && change(tail, { owner: index });
+        return mine ? own(mine, decision.wanted) : again();
+      }
+    }
+  }
+}
+
+/** A repository of one commit, or of two with a cursor at the first that another program has left. */
+export function begin(workers: number, left: World["left"], cursorLeft = false): World {
+  const idle = Array.from({ length: workers }, () => ({ at: "idle" as const }));
+  const cursor = { commit: "1", version: 3, life: 0, before: undefined, byHand: false };
+  const commits = cursorLeft ? 2 : 1;
+  return {
+    cursor: cursorLeft ? cursor : undefined,
+    lives: 0,
+    records: {},
+    head: `${commits}`,
+    time: 0,
+    commits,
+    workers: idle,
+    left,
+  };
+}
+
+/** Everything that may happen next: a worker goes on or is killed, the head moves, a person sets the cursor. */
+export function* happen(world: World, deciding: Decide = decide): Generator<World> {
+  const { workers, left, commits, head, time } = world;
+  for (const [index, { at }] of workers.entries()) {
+    if (at === "over") continue;
+    yield step(world, index, deciding);
+    if (at !== "idle") yield { ...world, workers: workers.with(index, over) };
+  }
+  if (workers.every(({ at }) => at === "over")) return;
+  const known = Array.from({ length: commits }, (_, each) => `${each + 1}`);
+  if (left.push > 0) {
+    const push = left.push - 1;
+    yield { ...world, head: `${commits + 1}`, commits: commits + 1, time: time + 1, left: { ...left, push } };
+  }
+  if (left.force > 0) {
+    const force = left.force - 1;
+    for (const commit of known.filter((commit) => commit !== head)) {
+      yield { ...world, head: commit, time: time + 1, left: { ...left, force } };
+    }
+  }
+  if (left.hand > 0) {
+    const disturbed = world.disturbed || workers.some(({ at }) => at !== "idle" && at !== "over");
+    const then = { ...world, disturbed, left: { ...left, hand: left.hand - 1 } };
+    if (world.cursor) yield { ...then, cursor: undefined, lives: world.lives + 1 };
+    for (const commit of [emptyTree, ...known]) yield written(then, commit, true);
+  }
+}
+
+/** The same world with its workers in an order of their own: which is which makes no difference. */
+export function canonical(world: World): World {
+  const order = world.workers
+    .map((worker, index) => ({ index, text: JSON.stringify(worker) }))
+    .sort((one, other) => (one.text < other.text ? -1 : one.text > other.text ? 1 : one.index - other.index))
+    .map(({ index }) => index);
+  if (order.every((index, at) => index === at)) return world;
+  const renamed = <R extends Record | undefined>(record: R): R =>
+    record && { ...record, owner: order.indexOf(record.owner) };
+  const workers = order.map((index) => {
+    const worker = world.workers[index] ?? over;
+    const { tail, held, living } = worker;
+    return {
+      ...worker,
+      tail: renamed(tail),
+      held: renamed(held),
+      living: living?.map((each) => order.indexOf(each)).sort(),
+    };
+  });
+  const records = Object.fromEntries(
+    Object.values(world.records).map((record) => [record.number, renamed(record)]),
+  );
+  return { ...world, records, workers };
+}
