@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { Bounds, Repository } from "./environment.ts";
-import { LimitError } from "./errors.ts";
+import { join, resolve } from "node:path";
+import type { Bounds } from "./bounds.ts";
+import { GitError, LimitError } from "./errors.ts";
 import { adopt, perform, release, type Scene } from "./perform.ts";
 import { decide } from "./protocol.ts";
 import { type Head, openRemote, readHead } from "./remote.ts";
+import type { Repository } from "./repository.ts";
 import {
   type ClaimedStep,
   type CompleteStep,
@@ -48,13 +49,26 @@ export async function collect(
   signal: AbortSignal,
   onProgress: (line: string) => void,
 ): Promise<Outcome> {
-  const scratch = await mkdtemp(join(tmpdir(), "git-diff-"));
+  const scratch = await makeScratch();
   const remote = openRemote(repository, join(scratch, "repository.git"), signal, onProgress);
   try {
     await remote.reset();
     return await goOn({ repository, stores, bounds, remote, onProgress, owner: randomUUID() });
   } finally {
     await rm(scratch, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+async function makeScratch(): Promise<string> {
+  try {
+    return await mkdtemp(join(resolve(tmpdir()), "git-diff-"));
+  } catch (error) {
+    throw new LimitError(
+      "scratch-unwritable",
+      `There is no place for git to work: ${(error as Error).message}.`,
+      "Set TMPDIR to a folder that is there and can be written.",
+      { cause: error },
+    );
   }
 }
 
@@ -66,7 +80,14 @@ async function goOn(scene: Scene): Promise<Outcome> {
   // In this order: a head that is older than the cursor would lead back to where another run has just come from.
   let cursor = await stores.cursor.read();
   let head = await readHead(remote, repository.branch);
-  if (head === undefined) return { status: "empty" };
+  if (head === undefined) {
+    if (cursor === undefined) return { status: "empty" };
+    throw new GitError(
+      "repository-emptied",
+      `The repository has no branch any more, though it was collected up to ${cursor.commit}.`,
+      "If that is meant, wait for its next commit, which will be a new baseline; otherwise look at the host.",
+    );
+  }
 
   for (let turn = 0; turn < 100; turn++) {
     // Before the look: a lease that is over now was over when the cursor was read, and its run moves it no more.

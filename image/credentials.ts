@@ -1,6 +1,22 @@
 import { createHash, createHmac } from "node:crypto";
-import type { Credentials, Repository } from "./environment.ts";
 import { GitError } from "./errors.ts";
+import type { Repository } from "./repository.ts";
+
+export interface Credentials {
+  readonly user: string;
+  readonly password: string;
+}
+
+/** The credentials in `text`, none for an empty text or `-`, or the sentence that says what is wrong with them. */
+export function readCredentials(variable: string, text: string): Credentials | undefined | string {
+  if (text === "" || text === "-") return undefined;
+  const colon = text.indexOf(":");
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters would end the HTTP header
+  if (colon < 0 || /[\x00-\x1f\x7f]/.test(text)) {
+    return `${variable} must be user:password on one line (its value is not shown), or - for none.`;
+  }
+  return { user: text.slice(0, colon), password: text.slice(colon + 1) };
+}
 
 /** What the AWS SDK's credential providers give. */
 interface AwsIdentity {

@@ -2,6 +2,7 @@ import { createLogUpdate } from "log-update";
 import type { CollectedStep, Outcome } from "./collect.ts";
 import { emptyTree } from "./diff.ts";
 import { explain, type Report } from "./report.ts";
+import { labelOf } from "./repository.ts";
 
 type Stream = NodeJS.WriteStream;
 
@@ -25,10 +26,14 @@ export function display(stream: Stream): Report {
       drawn = performance.now();
       draw();
     },
-    outcome: ({ location }, outcome) => done(location.url, `✓ ${location.url}\n${describe(outcome)}`),
-    failed({ location }, error) {
+    outcome(repository, outcome) {
+      const name = labelOf(repository);
+      done(name, `✓ ${name}\n${describe(outcome)}`);
+    },
+    failed(repository, error) {
       const { code, message, remedy } = explain(error);
-      done(location.url, `✗ ${location.url}\n  ${message} [${code}]\n  ${remedy}`);
+      const name = labelOf(repository);
+      done(name, `✗ ${name}\n  ${message} [${code}]\n  ${remedy}`);
     },
     misconfigured(error) {
       stream.write(`${error.problems.map((problem) => `✗ ${problem}\n`).join("")}${error.remedy}\n`);
@@ -64,7 +69,7 @@ function describeStep({ step, place }: CollectedStep): string {
   const commits = step.commits === null ? "" : ` (${count(step.commits, "commit")})`;
   const title = `  ${step.kind} from ${from} to ${step.to}${commits}`;
   if (place === null) return `${title}\n  no change in sum: nothing to store`;
-  const lines = `${count(step.files ?? 0, "file")}, ${step.linesAdded} lines added, ${step.linesRemoved} removed`;
+  const lines = `${count(step.files ?? 0, "file")}, ${count(step.linesAdded ?? 0, "line")} added, ${step.linesRemoved} removed`;
   return `${title}\n${step.files === null ? "" : `  ${lines}, ${step.bytes} bytes\n`}  ${place}`;
 }
 

@@ -2,14 +2,14 @@ import { createHash } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, join, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
-import { type Repository, readCredentials, variables } from "./environment.ts";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { readCredentials } from "./credentials.ts";
 import { ConfigError } from "./errors.ts";
 import { fileCursor, folderObjects } from "./folder.ts";
 import { branchProblem, type Location, parseLocation } from "./location.ts";
+import type { Repository } from "./repository.ts";
 import type { Stores } from "./stores.ts";
-
-type Environment = Readonly<Record<string, string | undefined>>;
+import { type Environment, variables } from "./variables.ts";
 
 export const usage = `Usage: npm start -- [REPO...]
        npm start -- verify [--replay] [REPO...]
@@ -31,6 +31,8 @@ Environment:
   ${variables.maxDiffBytes}                how large a diff may be; 10737418240 unless set
   ${variables.onGoneCommit}                baseline (unless set) or fail, when history was rewritten and the last commit is gone
   ${variables.binary}                        include, to have the content of binary files in the diffs; omit unless set
+
+  ${variables.scheduledTime}                ISO 8601 time that names the diffs; now unless set
 
 Exit status: 0 all collected or unchanged (verified), 1 some failed (do not hold), 2 wrong arguments or environment.
 In a terminal it shows progress; piped, it prints one JSON object a line.
@@ -55,7 +57,8 @@ export function readArguments(
   const locations = (args.length > 0 ? args : [folder]).flatMap((text): Location[] => {
     const location = text.startsWith("-") ? { problem: "is no option; see --help." } : locate(text, base);
     if (!("problem" in location)) return [location];
-    problems.push(`${/@/.test(text) ? "A REPO" : text} ${location.problem}`);
+    // Without what could be a secret: a password, or a query.
+    problems.push(`${text.replace(/\/\/[^/]*@/, "//***@").replace(/\?.*/, "?***")} ${location.problem}`);
     return [];
   });
   const hosts = new Set(locations.filter(isRemote).map(({ url }) => new URL(url).host));
@@ -64,8 +67,9 @@ export function readArguments(
       `${variables.gitHttpCredentials} would be sent to ${[...hosts].join(" and ")}: collect one host at a time.`,
     );
   }
-  if (new Set(locations.map(({ url }) => url)).size < locations.length)
-    problems.push("A REPO is named twice.");
+  const places = locations.map((location) => placeOf(location, branch));
+  const again = new Set(places.filter((place, index) => places.indexOf(place) !== index));
+  for (const place of again) problems.push(`${place} is named twice.`);
   if (problems.length > 0 || typeof credentials === "string") throw new ConfigError(problems);
   return locations.map((location) => {
     const place = join(folder, "git-diffs", placeOf(location, branch));
@@ -87,11 +91,17 @@ export const openFolder = ({ cursor, place }: Repository): Stores => ({
 const isRemote = ({ transport }: Location) => transport !== "file";
 
 function locate(text: string, base: string): Location | { problem: string } {
+  if (/^file:\/\//i.test(text) && URL.canParse(text)) return locate(fileURLToPath(text), base);
   if (/^[a-z][a-z0-9+.-]*:/i.test(text)) return parseLocation(text);
   const path = resolve(base, text.replace(/^~(?=\/|$)/, homedir()));
   if (existsSync(path) && statSync(path).isDirectory())
     return { url: pathToFileURL(path).href, transport: "file" };
-  return { problem: "is neither an https:// URL nor a folder." };
+  const ssh = /^[\w.-]+@[\w.-]+:/.test(text);
+  return {
+    problem: ssh
+      ? "is an SSH address: give the repository's https:// URL."
+      : "is neither an https:// URL nor a folder.",
+  };
 }
 
 /** Where a repository's diffs lie: a URL's host and path, or a folder's name and a hash of its whole path. */

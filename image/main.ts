@@ -1,16 +1,24 @@
-import { type Bounds, type Repository, readBounds, readEnvironment } from "./environment.ts";
+import { type Bounds, readBounds } from "./bounds.ts";
+import { readEnvironment } from "./environment.ts";
 import { ConfigError, LimitError } from "./errors.ts";
 import { jsonReport, type Report } from "./report.ts";
+import type { Repository } from "./repository.ts";
 import { run } from "./run.ts";
 import type { Stores } from "./stores.ts";
+import type { Environment } from "./variables.ts";
 
 /** The exit statuses, documented in the README. */
-const status = { fine: 0, someFailed: 1, configuration: 2, interrupted: 130, terminated: 143 } as const;
+const status = {
+  fine: 0,
+  someFailed: 1,
+  configuration: 2,
+  broken: 70,
+  interrupted: 130,
+  terminated: 143,
+} as const;
 
 /** After a signal, how long the repositories at work may take to withdraw what they have begun. */
 const graceMilliseconds = 8_000;
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 async function main(args: readonly string[], environment: Environment): Promise<number> {
   const stop = new AbortController();
@@ -107,6 +115,9 @@ async function openWorker(args: readonly string[], environment: Environment): Pr
     import("./ssm.ts"),
   ]);
   const [s3, ssm] = [openS3(environment), openSsm(environment)];
+  await ssm.config.region().catch((error: Error) => {
+    throw new ConfigError([`The AWS region is not known (${error.message}): set AWS_REGION.`]);
+  });
   const storesOf = ({ place, cursor }: Repository, signal: AbortSignal): Stores => ({
     cursor: ssmCursor(ssm, cursor, signal),
     objects: s3Objects(s3, place, signal),
@@ -120,9 +131,14 @@ async function openLocal(args: readonly string[], environment: Environment): Pro
   return { repositories, bounds: readBounds(environment, new Date()), storesOf: openFolder };
 }
 
+// Whoever reads the lines may go away; the work goes on.
+process.stdout.on("error", () => {});
+
 main(process.argv.slice(2), process.env).then(
   (code) => process.stdout.write("", () => process.exit(code)),
   (error) => {
-    process.stderr.write(`${error instanceof Error ? error.stack : error}\n`, () => process.exit(70));
+    process.stderr.write(`${error instanceof Error ? error.stack : error}\n`, () =>
+      process.exit(status.broken),
+    );
   },
 );

@@ -1,9 +1,10 @@
 import packageFile from "../package.json" with { type: "json" };
+import type { Bounds } from "./bounds.ts";
 import { type Contents, count, emptyTree, openDiff } from "./diff.ts";
-import type { Bounds, Repository } from "./environment.ts";
 import { GitError, LimitError } from "./errors.ts";
 import { type Fetched, fetchStep } from "./fetch.ts";
 import { type Head, type Remote, readHead } from "./remote.ts";
+import type { Repository } from "./repository.ts";
 import {
   type ClaimedStep,
   type CompleteStep,

@@ -1,4 +1,4 @@
-import type { Credentials } from "./environment.ts";
+import type { Credentials } from "./credentials.ts";
 
 /** Gives a function that takes these credentials, in any form in which git or a host might print them, out of a text. */
 export function redactor(credentials: Credentials | undefined): (text: string) => string {

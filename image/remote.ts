@@ -2,11 +2,11 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { awsIdentity, credentialsFor } from "./credentials.ts";
-import type { Repository } from "./environment.ts";
 import { GitError } from "./errors.ts";
 import { type GitOptions, git, stream, transport } from "./git.ts";
 import type { Location } from "./location.ts";
 import { redactor } from "./redact.ts";
+import type { Repository } from "./repository.ts";
 
 type Options = Partial<Pick<GitOptions, "worktree" | "config" | "environment" | "input" | "onLine">>;
 

@@ -1,6 +1,6 @@
 import type { Outcome } from "./collect.ts";
-import type { Repository } from "./environment.ts";
 import { type ConfigError, isFailure } from "./errors.ts";
+import type { Repository } from "./repository.ts";
 import type { Summary } from "./run.ts";
 
 /** Tells what happens: to machines as JSON lines, to a person as a display. */
@@ -40,7 +40,8 @@ export const eventLines =
   (event: string, facts: object): void =>
     write(`${JSON.stringify({ time: new Date().toISOString(), event, ...facts })}\n`);
 
-const safe = "Nothing is half-stored and the cursor has not moved: the next run goes on from there.";
+/** True of every failure, whatever was done before it. */
+const safe = "Whatever is stored is whole, and the next run goes on from where the cursor is.";
 
 export const nameOf = ({ location, branch }: Repository) => ({
   repository: location.url,

@@ -1,7 +1,8 @@
+import type { Bounds } from "./bounds.ts";
 import { collect } from "./collect.ts";
-import type { Bounds, Repository } from "./environment.ts";
 import { isFailure, LimitError } from "./errors.ts";
 import type { Report } from "./report.ts";
+import { labelOf, type Repository } from "./repository.ts";
 import type { Stores } from "./stores.ts";
 
 /** What became of a whole run. */
@@ -12,7 +13,7 @@ export interface Summary {
   readonly empty: number;
   /** Those whose newest step another run owns. */
   readonly left: number;
-  /** URLs of the repositories that failed. */
+  /** The repositories that failed: URL or path, and the branch where one is configured. */
   readonly failed: readonly string[];
   readonly seconds: number;
 }
@@ -31,7 +32,7 @@ export async function run(
   const waiting = repositories.values();
   const work = async () => {
     for (const repository of waiting) {
-      const name = repository.location.url;
+      const name = labelOf(repository);
       const tell = (line: string) => report.progress(name, line);
       try {
         const outcome = await withDeadline(bounds.timeoutSeconds, signal, (signal) =>

@@ -1,8 +1,8 @@
 import { createLogUpdate } from "log-update";
 import { count } from "./display.ts";
-import type { Repository } from "./environment.ts";
 import type { Finding } from "./finding.ts";
 import { eventLines, explain, nameOf } from "./report.ts";
+import type { Repository } from "./repository.ts";
 import type { VerifyReport } from "./verify.ts";
 
 /** What `verify` tells machines: one JSON object a line. The format is in the README. */

@@ -1,5 +1,6 @@
-import type { Bounds, Repository } from "./environment.ts";
+import type { Bounds } from "./bounds.ts";
 import { type Inspection, inspect } from "./inspect.ts";
+import { labelOf, type Repository } from "./repository.ts";
 import type { Stores } from "./stores.ts";
 
 /** What became of a whole `verify`. */
@@ -34,22 +35,22 @@ export async function verify(
   const counts = { verified: 0, problems: 0, notes: 0 };
   const failed: string[] = [];
   for (const repository of repositories) {
-    const { url } = repository.location;
+    const name = labelOf(repository);
     try {
       const inspection = await inspect(storesOf(repository, options.signal), {
         ...options,
         cursor: repository.cursor,
         leaseMilliseconds: bounds.leaseSeconds * 1_000,
-        onProgress: (line) => report.progress(url, line),
+        onProgress: (line) => report.progress(name, line),
       });
       const problems = inspection.findings.filter(({ level }) => level === "problem").length;
       counts.problems += problems;
       counts.notes += inspection.findings.length - problems;
       if (problems === 0) counts.verified++;
-      else failed.push(url);
+      else failed.push(name);
       report.inspected(repository, inspection);
     } catch (error) {
-      failed.push(url);
+      failed.push(name);
       report.failed(repository, error);
     }
   }

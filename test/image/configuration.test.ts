@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { type Bounds, type Repository as Entry, readEnvironment } from "../../image/environment.ts";
+import type { Bounds } from "../../image/bounds.ts";
+import { readEnvironment } from "../../image/environment.ts";
 import { ConfigError } from "../../image/errors.ts";
+import type { Repository as Entry } from "../../image/repository.ts";
 import type { Repository } from "../helpers/repository.ts";
 import { runWorker } from "../helpers/worker.ts";
 import { openWorld, type World } from "./world.ts";
