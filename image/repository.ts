@@ -34,9 +34,9 @@ const entrySchema = z.strictObject(
     gitHttpCredentials: text.optional(),
   },
   {
-    error: ({ code }) =>
+    error: ({ code, keys }) =>
       code === "unrecognized_keys"
-        ? "it has a key that is none of gitRepo, gitBranch, parameterName, resultsBucket and gitHttpCredentials"
+        ? `it has the key ${keys?.[0]}, which is none of gitRepo, gitBranch, parameterName, resultsBucket and gitHttpCredentials`
         : "it must be an object",
   },
 );

@@ -15,7 +15,7 @@ export async function collect(
   expect({ left, stderr }).toEqual({ left: [], stderr: "" });
   const calls = aws.calls.map(({ operation }) => operation);
   const names = await aws.objects(bucket);
-  const named = (ending: string) => names.find((name) => name.endsWith(ending));
+  const named = (ending: string) => names.findLast((name) => name.endsWith(ending));
   const [diff, record] = [named(".diff"), named(".json")];
   return {
     status,

@@ -222,7 +222,7 @@ describe("a run", () => {
   test("of a branch that does not exist names those that do", async () => {
     const place = await world.place(small);
     const ran = await place.run({ GIT_BRANCH: "mian" });
-    await place.expectFailed(ran, "branch-not-found", '"mian"');
+    await place.expectFailed(ran, "branch-not-found", '"mian"', `${place.environment.GIT_REPO}@mian`);
     expect(ran.events[0]?.remedy).toContain("main");
   });
 

@@ -76,11 +76,14 @@ const cases: [host: string, options: Partial<HostOptions>, rung: string, cost: C
   ["like Azure DevOps", azure, "blobless", [10, 45]],
 ];
 
+/** The first run from a cursor that has no chain yet asks for the head twice. */
+const adopting = 2;
+
 test.each(cases)("a host %s", async (_, options, rung, [requests, kilobytes]) => {
   const { event, diff } = await collect(near, options);
   expect(event).toMatchObject({ event: "collected", kind: "change", rung, commits: 10 });
   expect(diff).toBe(right[near]);
-  expect(host.requests.length).toBeLessThanOrEqual(requests);
+  expect(host.requests.length).toBeLessThanOrEqual(requests + adopting);
   expect(host.bytesSent).toBeLessThan(kilobytes * kilo);
   // What is reported is what came, but for the talk around it.
   expect(event?.packBytes).toBeWithin(host.bytesSent * 0.7, host.bytesSent);
@@ -94,7 +97,7 @@ test.each([
   const { event, diff } = await collect(far, options);
   expect(event).toMatchObject({ kind: "change", rung, commits: 250 });
   expect(diff).toBe(right[far]);
-  expect(host.requests.length).toBeLessThanOrEqual(requests);
+  expect(host.requests.length).toBeLessThanOrEqual(requests + adopting);
   expect(host.bytesSent).toBeLessThan(kilobytes * kilo);
 });
 
@@ -102,7 +105,7 @@ test("a single commit needs no look at the history", async () => {
   const from = await repository.git("rev-parse", "main~1");
   const { event } = await collect(from, {});
   expect(event).toMatchObject({ kind: "change", rung: "blobless", commits: 1 });
-  expect(host.requests.length).toBeLessThanOrEqual(6);
+  expect(host.requests.length).toBeLessThanOrEqual(6 + adopting);
   expect(host.bytesSent).toBeLessThan(20 * kilo);
 });
 
@@ -123,6 +126,6 @@ test.each([
     expect({ event, diff }).toMatchObject({ event: { event: "unchanged", commit: head }, diff: undefined });
     expect(host.requests.map(({ path }) => path.replace("/work.git/", ""))).toEqual([...asked]);
     expect(host.bytesSent).toBeLessThan(2 * kilo);
-    expect(calls).toEqual(["GetParameter"]);
+    expect(calls).toEqual(["GetParameter", "ListObjectsV2"]);
   },
 );

@@ -129,10 +129,9 @@ test("a first commit that talks about a parent is counted right", async () => {
 
 test("what is said to be safe is true", async () => {
   const place = await world.place(await world.repository("moved"));
-  world.host.options.delayMs = 1_000;
-  const run = place.run();
-  await Bun.sleep(1_500);
-  await world.aws.putParameter(place.parameter, "f".repeat(40));
-  expect((await run).events[0]).toMatchObject({ code: "cursor-moved" });
-  expect((await run).events[0]?.safe).not.toContain("the cursor has not moved");
+  const move = () => world.aws.putParameter(place.parameter, "f".repeat(40));
+  world.aws.fail({ operation: "PutObject", path: ".diff", how: { run: move } });
+  const told = (await place.run()).events[0];
+  expect(told).toMatchObject({ event: "failed", code: "cursor-moved" });
+  expect(told?.safe).not.toContain("the cursor has not moved");
 }, 30_000);

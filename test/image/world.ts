@@ -69,6 +69,7 @@ async function place(
   };
   const step = `2026-01-02-0304_${from.slice(0, 7)}-${to.slice(0, 7)}`;
   const cursorNow = () => aws.parameter(parameter);
+  const diffs = async () => (await aws.objects(bucket)).filter((name) => name.endsWith(".diff"));
   return {
     from,
     to,
@@ -79,9 +80,9 @@ async function place(
     cursor: cursorNow,
     run: (more: Record<string, string> = {}) => runWorker({ ...environment, ...more }),
 
-    /** Nothing is stored, nothing half-stored, and the cursor is as it was. */
+    /** No diff is stored, nothing half-stored, and the cursor is as it was; a step may be claimed. */
     async expectUntouched() {
-      expect(await aws.objects(bucket)).toEqual([]);
+      expect(await diffs()).toEqual([]);
       expect(await aws.uploads(bucket)).toEqual([]);
       const before = initial === null ? undefined : { value: initial, version: 1, type: "String" };
       expect(await cursorNow()).toEqual(before);
@@ -98,7 +99,10 @@ async function place(
 
     /** Exactly the one step is stored, its bytes are the oracle's, and the cursor has moved. */
     async expectCollected() {
-      expect(await aws.objects(bucket)).toEqual([`${step}.diff`, `_steps/${step}.json`]);
+      expect(await diffs()).toEqual([`${step}.diff`]);
+      const record = (await aws.objects(bucket, "_steps/")).at(-1) ?? "";
+      const told = JSON.parse(Buffer.from(await aws.body(bucket, record)).toString());
+      expect(told).toMatchObject({ state: "complete", diff: `${step}.diff`, to });
       expect(await aws.uploads(bucket)).toEqual([]);
       const stored = await aws.body(bucket, `${step}.diff`);
       const right = await oracle(repository.path, cursor === null ? null : from, to);
