@@ -2,13 +2,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import packageFile from "../package.json" with { type: "json" };
-import { type Contents, count, emptyTree, openDiff } from "./diff.ts";
+import { type Contents, count, openDiff } from "./diff.ts";
 import type { Bounds, Repository } from "./environment.ts";
 import { GitError } from "./errors.ts";
 import { fetchStep } from "./fetch.ts";
 import { openRemote, type Remote, readHead } from "./remote.ts";
 import { makeRecord, makeStep, type Step } from "./step.ts";
 import type { ObjectStore, Stores } from "./stores.ts";
+import { together } from "./together.ts";
 
 /** What became of one repository. */
 export type Outcome =
@@ -51,11 +52,11 @@ async function collectInto(
 ): Promise<Outcome> {
   const started = new Date();
   await remote.reset();
-  const [cursor, head, gitVersion] = await Promise.all([
+  const [cursor, head, gitVersion] = await together(
     stores.cursor.read(),
     readHead(remote, repository.branch),
     remote.run(["version"]),
-  ]);
+  );
   if (head === undefined) return { status: "empty" };
   if (head.commit === cursor?.commit) return { status: "unchanged", commit: head.commit };
 
@@ -77,20 +78,13 @@ async function collectInto(
   const contents = await storeDiff(remote, stores.objects, step, bounds.maxDiffBytes, onProgress);
 
   // Complete.
-  const record = makeRecord(
-    { url: repository.location.url, ref: head.ref },
-    step,
-    await treesOf(remote, step),
-    fetched,
-    contents,
-    {
-      gitVersion: gitVersion.trim().replace(/^git version /, ""),
-      workerVersion: packageFile.version,
-      scheduled: bounds.scheduledTime,
-      started,
-      finished: new Date(),
-    },
-  );
+  const record = makeRecord({ url: repository.location.url, ref: head.ref }, step, fetched, contents, {
+    gitVersion: gitVersion.trim().replace(/^git version /, ""),
+    workerVersion: packageFile.version,
+    scheduled: bounds.scheduledTime,
+    started,
+    finished: new Date(),
+  });
   await stores.objects.put(`_steps/${step.name}.json`, one(`${JSON.stringify(record)}\n`), {
     contentType: "application/json",
     metadata: metadataOf(step),
@@ -120,7 +114,7 @@ async function storeDiff(
     linesAdded: 0,
     linesRemoved: 0,
   };
-  const diff = count(await openDiff(remote, step.from, step.to), contents, maxBytes);
+  const diff = count(openDiff(remote, step.from, step.to), contents, maxBytes);
   // Commits that change nothing in sum, a change and its revert say, have no diff: nothing is stored for them.
   const first = await diff.next();
   if (first.done) return contents;
@@ -143,13 +137,6 @@ async function storeDiff(
 }
 
 const metadataOf = ({ from, to, kind }: Step) => ({ from, to, kind });
-
-async function treesOf(remote: Remote, { from, to }: Step) {
-  const [toTree = "", fromTree = emptyTree] = (
-    await remote.run(["rev-parse", `${to}^{tree}`, `${from}^{tree}`])
-  ).split("\n");
-  return { fromTree, toTree };
-}
 
 async function* one(text: string): AsyncGenerator<Uint8Array> {
   yield new TextEncoder().encode(text);

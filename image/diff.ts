@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { LimitError } from "./errors.ts";
 import type { Remote } from "./remote.ts";
@@ -36,37 +35,37 @@ export const diffOptions = [
  * The diff between two commits of the scratch repository, the `.gitattributes` of `to` applied as in a checkout.
  * @throws GitError before the end if git fails
  */
-export async function openDiff(remote: Remote, from: string, to: string): Promise<AsyncIterable<Uint8Array>> {
-  const worktree = await checkOutAttributes(remote, to);
-  return remote.stream(
-    ["diff", ...diffOptions, from, to],
-    worktree === undefined ? {} : { environment: { GIT_WORK_TREE: worktree } },
-  );
+export function openDiff(remote: Remote, from: string, to: string): AsyncIterable<Uint8Array> {
+  return remote.stream(["diff", ...diffOptions, from, to], { worktree: worktreeOf(remote) });
 }
 
-interface Attributes {
-  readonly id: string;
-  /** A line for `git update-index --index-info`, its path in latin1. */
-  readonly line: string;
-}
+const worktreeOf = (remote: Remote): string => join(remote.directory, "worktree");
 
-/** Every `.gitattributes` in the commit's tree. */
-export async function attributesIn(remote: Remote, commit: string): Promise<Attributes[]> {
-  const paths = [":(top,glob)**/.gitattributes"];
-  const found: Attributes[] = [];
-  for await (const [change = "", path = ""] of rawChanges(remote, emptyTree, commit, paths)) {
-    const [, mode = "", , id = ""] = change.split(" ");
-    if (mode !== "160000") found.push({ id, line: `${mode} ${id}\t${path}` });
+const attributes = ":(top,glob)**/.gitattributes";
+
+/** The ids of every `.gitattributes` in the commit's tree. */
+export async function attributesIn(remote: Remote, commit: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const [change = ""] of rawChanges(remote, emptyTree, commit, [attributes])) {
+    found.push(change.split(" ")[3] ?? "");
   }
   return found;
 }
 
-/** The ids of all files whose content the diff shows. */
+/**
+ * Puts the `.gitattributes` files of a commit, and nothing else, into the worktree, where `git diff` reads them: in a
+ * bare repository it ignores them, and `--attr-source` is not in every git.
+ */
+export async function checkOutAttributes(remote: Remote, commit: string): Promise<void> {
+  const worktree = worktreeOf(remote);
+  await remote.run(["checkout", "--quiet", commit, "--", attributes], { worktree });
+}
+
+/** The ids of all files that the diff reads, those of which only the mode changed included. */
 export async function changedBlobs(remote: Remote, from: string, to: string): Promise<string[]> {
   const blobs: string[] = [];
   for await (const [change = ""] of rawChanges(remote, from, to, [])) {
     const [modeBefore = "", modeAfter = "", before = "", after = ""] = change.slice(1).split(" ");
-    if (before === after) continue;
     if (/^100|^120/.test(modeBefore)) blobs.push(before);
     if (/^100|^120/.test(modeAfter)) blobs.push(after);
   }
@@ -89,22 +88,6 @@ async function* rawChanges(
     for (let index = 0; index < whole; index += 2) yield fields.slice(index, index + 2);
     rest = fields.slice(whole).join("\0");
   }
-}
-
-/**
- * Puts the `.gitattributes` files of `to`, and nothing else, into a worktree, where `git diff` reads them: a bare
- * repository's diff ignores them, and `--attr-source` is not in every git.
- */
-async function checkOutAttributes(remote: Remote, to: string): Promise<string | undefined> {
-  const attributes = await attributesIn(remote, to);
-  if (attributes.length === 0) return undefined;
-  const worktree = join(remote.directory, "worktree");
-  await mkdir(worktree);
-  const environment = { GIT_WORK_TREE: worktree };
-  const input = Buffer.from(attributes.map(({ line }) => `${line}\0`).join(""), "latin1");
-  await remote.run(["update-index", "-z", "--index-info"], { environment, input });
-  await remote.run(["checkout-index", "--all"], { environment });
-  return worktree;
 }
 
 /**
@@ -145,11 +128,14 @@ function lineCounter(contents: Contents): (chunk: Uint8Array) => void {
   let after = 0;
   let header = "";
   let atStart = true;
+  let content = false;
   return (chunk) => {
     for (let start = 0; start < chunk.length; ) {
       const end = chunk.indexOf(newline as number, start);
       const stop = end < 0 ? chunk.length : end;
-      if (header === "" && (before > 0 || after > 0)) {
+      // Said at a line's start and kept to its end: the line may come in several chunks.
+      if (atStart) content = before > 0 || after > 0;
+      if (content) {
         if (atStart) {
           const mark = chunk[start];
           if (mark === plus) contents.linesAdded++;

@@ -1,10 +1,12 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { attributesIn, changedBlobs } from "./diff.ts";
+import { type Commit, readCommits } from "./commit.ts";
+import { attributesIn, changedBlobs, checkOutAttributes, emptyTree } from "./diff.ts";
 import { GitError, isRefusal } from "./errors.ts";
-import { type History, promisor, readHistory } from "./history.ts";
-import type { Head, Remote } from "./remote.ts";
+import { type History, readHistory } from "./history.ts";
+import { type Head, promisor, type Remote } from "./remote.ts";
+import { together } from "./together.ts";
 
 /**
  * How little of the repository the host allowed to be fetched, the least first: the two commits and just the files
@@ -19,6 +21,8 @@ export interface Fetched {
   readonly packBytes: number;
   /** How `to` follows from `from`; undefined for a baseline. */
   readonly history: History | undefined;
+  readonly fromTree: string;
+  readonly toTree: string;
 }
 
 /**
@@ -34,28 +38,46 @@ export async function fetchStep(
 ): Promise<Fetched | "gone"> {
   const wanted = from === undefined ? [head.commit] : [from, head.commit];
   let packBytes = 0;
+  let idsAllowed = true;
   for (const rung of rungs) {
     // A baseline needs every file, so there is nothing to leave out.
     if (rung === "blobless" && from === undefined) continue;
+    // The same ids would be refused again, and with protocol 0 only after the head has come with all its files.
+    if (rung === "shallow" && !idsAllowed) continue;
     await remote.reset();
     try {
       const reached = await attempts[rung](remote, head, wanted);
-      const present = await remote.present(wanted);
-      if (present.size === wanted.length) {
-        const [history] = await Promise.all([
-          from === undefined ? undefined : readHistory(remote, from, head.commit, reached === "blobless"),
+      const commits = await readCommits(remote, wanted);
+      const [before, to] = [
+        commits.find(({ id }) => id === from),
+        commits.find(({ id }) => id === head.commit),
+      ];
+      if (to !== undefined && (from === undefined || before !== undefined)) {
+        const blobless = reached === "blobless";
+        // A host that takes no notice of the depth has sent all there is behind `to`.
+        const all = reached === "shallow" && !remote.isShallow() && to.parents.length > 0;
+        const [history] = await together(
+          before && readHistory(remote, before, to, blobless),
           // Beside it, since neither needs what the other brings.
-          from !== undefined && reached === "blobless" ? fetchFiles(remote, from, head.commit) : undefined,
-        ]);
-        return { rung: reached, packBytes: packBytes + (await remote.packBytes()), history };
+          prepareDiff(remote, before, to, blobless),
+        );
+        const bytes = packBytes + (await remote.packBytes());
+        return {
+          rung: all ? "full" : reached,
+          packBytes: bytes,
+          history,
+          fromTree: before?.tree ?? emptyTree,
+          toTree: to.tree,
+        };
       }
-      if (rung === "full") return lost(present.has(head.commit));
+      if (rung === "full") return lost(to !== undefined);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       const missing = /not our ref ([0-9a-f]{40})/.exec(error.message)?.[1];
       // With protocol 2, git serves every object it has: what it does not know then is gone, whatever else is tried.
       if (missing !== undefined && (await spokeVersion2(remote))) return lost(missing !== head.commit);
       if (rung === "full") throw error;
+      idsAllowed &&= !/not our ref|unadvertised/.test(error.message);
     }
     packBytes += await remote.packBytes();
   }
@@ -92,7 +114,7 @@ const attempts: Record<Rung, (remote: Remote, head: Head, wanted: readonly strin
   async deepened(remote, head, wanted) {
     for (const depth of [50, 500, 5_000]) {
       await remote.fetch([`--depth=${depth}`, "origin", `+${head.ref}:refs/followed`]);
-      if ((await remote.present(wanted)).size === wanted.length || !remote.isShallow()) break;
+      if ((await readCommits(remote, wanted)).length === wanted.length || !remote.isShallow()) break;
     }
     return "deepened";
   },
@@ -102,14 +124,22 @@ const attempts: Record<Rung, (remote: Remote, head: Head, wanted: readonly strin
   },
 };
 
-/** The files that the diff shows and the `.gitattributes` that shape it, in one batch. */
-async function fetchFiles(remote: Remote, from: string, to: string): Promise<void> {
-  const attributes = await attributesIn(remote, to);
-  const blobs = [...(await changedBlobs(remote, from, to)), ...attributes.map(({ id }) => id)];
-  const present = await remote.present(blobs);
-  const missing = blobs.filter((blob) => !present.has(blob));
-  if (missing.length === 0) return;
-  await remote.fetch(["--stdin", "origin"], { config: promisor, input: `${missing.join("\n")}\n` });
+/** Gets the files that the diff shows and the `.gitattributes` that shape it, in one batch, and puts those in place. */
+async function prepareDiff(
+  remote: Remote,
+  from: Commit | undefined,
+  to: Commit,
+  blobless: boolean,
+): Promise<void> {
+  const [attributes, changed] = await Promise.all([
+    attributesIn(remote, to.id),
+    from && blobless ? changedBlobs(remote, from.id, to.id) : [],
+  ]);
+  const files = [...changed, ...attributes];
+  if (blobless && files.length > 0) {
+    await remote.fetch(["--stdin", "origin"], { config: promisor, input: `${files.join("\n")}\n` });
+  }
+  if (attributes.length > 0) await checkOutAttributes(remote, to.id);
 }
 
 const traceOf = (remote: Remote): string => join(remote.directory, "trace");

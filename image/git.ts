@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { GitError } from "./errors.ts";
 import type { Location } from "./location.ts";
 
@@ -7,6 +8,8 @@ export interface GitOptions {
   /** The scratch repository: git's directory, the working directory and the only place git writes to. */
   readonly directory: string;
   readonly signal: AbortSignal;
+  /** The work tree, and then the working directory: git reads `.gitattributes` from there. */
+  readonly worktree?: string;
   /** Configuration for these commands only, as [key, value]; goes through the environment, never to disk. */
   readonly config?: readonly (readonly [key: string, value: string])[];
   readonly environment?: Readonly<Record<string, string>>;
@@ -75,7 +78,7 @@ export async function* stream(
   options.signal.throwIfAborted();
   // A process group of its own, so that git's helpers (git-remote-https, index-pack) end with it.
   const child = spawn("git", args, {
-    cwd: options.directory,
+    cwd: options.worktree ?? options.directory,
     env: environment(options),
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
@@ -84,10 +87,11 @@ export async function* stream(
   options.signal.addEventListener("abort", stop, { once: true });
   const exited = new Promise<number | NodeJS.Signals>((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (code, signal) => resolve(code ?? signal ?? "SIGKILL"));
+    // Not "close": Bun does not always send it.
+    child.once("exit", (code, signal) => resolve(code ?? signal ?? "SIGKILL"));
   });
   exited.catch(() => {});
-  const complaint = said(child.stderr, options.onLine);
+  const complaint = listen(child.stderr, options.onLine);
   child.stdin.on("error", () => {}); // git may end before it has read all; its exit status tells
   child.stdin.end(options.input);
   let ended = false;
@@ -96,7 +100,7 @@ export async function* stream(
     const status = await exited;
     ended = true;
     options.signal.throwIfAborted();
-    if (status !== 0) throw failed(args, status, options.redact(await complaint));
+    if (status !== 0) throw failed(args, status, options.redact(await complaint()));
   } catch (error) {
     options.signal.throwIfAborted();
     if ((error as NodeJS.ErrnoException).code === "ENOENT") {
@@ -123,10 +127,13 @@ function environment(options: GitOptions): Record<string, string> {
     LC_ALL: "C",
     HOME: options.directory,
     GIT_DIR: options.directory,
+    ...(options.worktree && { GIT_WORK_TREE: options.worktree }),
     GIT_CONFIG_NOSYSTEM: "1",
     GIT_CONFIG_GLOBAL: "/dev/null",
     GIT_ATTR_NOSYSTEM: "1",
     GIT_TERMINAL_PROMPT: "0",
+    // What was left out is fetched in one go when it is wanted, never by a command that happens on it.
+    GIT_NO_LAZY_FETCH: "1",
     GIT_CONFIG_COUNT: String(config.length),
     ...Object.fromEntries(
       config.flatMap(([key, value], index) => [
@@ -148,22 +155,27 @@ function kill(child: ChildProcess, signal: NodeJS.Signals): void {
   if (signal === "SIGTERM") setTimeout(() => kill(child, "SIGKILL"), 2_000).unref();
 }
 
-/** Hands on each line of standard error, and gives the last 16 KiB of it, without progress, when it ends. */
-async function said(stderr: Readable, onLine: ((line: string) => void) | undefined): Promise<string> {
+/** Hands on each line of standard error; the function it gives waits for the end and gives the last 16 KiB. */
+function listen(stderr: Readable, onLine: ((line: string) => void) | undefined): () => Promise<string> {
   let rest = "";
   let kept = "";
   const take = (line: string, terminator: string) => {
     if (line.trim() !== "") onLine?.(line.trim());
+    // Progress ends with a carriage return; it is shown and forgotten.
     if (terminator === "\n") kept = `${kept}${line}\n`.slice(-16_384);
   };
-  for await (const chunk of stderr) {
-    const parts = (rest + (chunk as Buffer).toString()).split(/([\r\n])/);
+  stderr.on("data", (chunk: Buffer) => {
+    const parts = (rest + chunk.toString()).split(/([\r\n])/);
     rest = (parts.pop() ?? "").slice(-16_384);
     for (let index = 0; index + 1 < parts.length; index += 2)
       take(parts[index] ?? "", parts[index + 1] ?? "");
-  }
-  take(rest, "\n");
-  return kept.trim();
+  });
+  const ended = new Promise((resolve) => stderr.once("end", resolve).once("error", resolve));
+  return async () => {
+    // A helper of git's that lives on could hold it open.
+    await Promise.race([ended, sleep(1_000)]);
+    return (kept + rest).trim();
+  };
 }
 
 /** What git's words mean, first match first; git itself tells them apart by nothing else. */

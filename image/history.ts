@@ -1,7 +1,10 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { createHash } from "node:crypto";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { deflateSync } from "node:zlib";
+import { type Commit, commitsIn, readCommits } from "./commit.ts";
 import { isRefusal } from "./errors.ts";
-import type { Remote } from "./remote.ts";
+import { promisor, type Remote } from "./remote.ts";
 
 export interface History {
   /** Whether `to` descends from `from`; if not, history was rewritten. */
@@ -10,79 +13,103 @@ export interface History {
   readonly commits: number | undefined;
 }
 
-/** Configures a fetch that leaves out trees or files; never written to disk, so that nothing fetches them later. */
-export const promisor = [
-  ["remote.origin.promisor", "true"],
-  ["remote.origin.partialCloneFilter", "blob:none"],
-] as const;
-
-/** Clocks of committers differ: a commit this much older than its own ancestor is still found. */
+/** Where only dates tell how far back to look: a commit this much older than its own ancestor is still found. */
 const clockSkewSeconds = 86_400;
 
-/**
- * Finds out how `to` follows from `from`. Two commits fetched with depth 1 do not tell, so the commits since `from`
- * are asked for: by time, or by ever greater depth on hosts that know no time; without their trees where possible.
- */
+/** Finds out how `to` follows from `from`: two commits that were fetched with depth 1 do not tell. */
 export async function readHistory(
   remote: Remote,
-  from: string,
-  to: string,
-  withoutTrees: boolean,
+  from: Commit,
+  to: Commit,
+  blobless: boolean,
 ): Promise<History> {
-  const [older, newer] = [await readCommit(remote, from), await readCommit(remote, to)];
-  if (newer.parents.length === 1 && newer.parents[0] === from) return { descends: true, commits: 1 };
-  const since = Math.min(older.time, newer.time) - clockSkewSeconds;
-  if (remote.isShallow()) await fetchSince(remote, from, to, since, withoutTrees);
-  const descends = await isAncestor(remote, from, to);
-  return { descends, commits: await countCommits(remote, from, to) };
+  if (to.parents.length === 1 && to.parents[0] === from.id) return { descends: true, commits: 1 };
+  if (blobless) return readBetween(remote, from, to);
+  if (remote.isShallow()) await deepen(remote, from, to);
+  return walk(remote, from, to);
 }
 
-async function fetchSince(
-  remote: Remote,
-  from: string,
-  to: string,
-  since: number,
-  withoutTrees: boolean,
-): Promise<void> {
-  const tips = [`--negotiation-tip=${from}`, `--negotiation-tip=${to}`];
-  const filter = withoutTrees ? ["--filter=tree:0"] : [];
-  const config = withoutTrees ? promisor : [];
+/**
+ * Has the host send just the commits between, without trees, into a repository that knows `from` and claims to have
+ * all that lies behind it: then the host, who has the whole graph, leaves out exactly what `from` has too.
+ */
+async function readBetween(remote: Remote, from: Commit, to: Commit): Promise<History> {
+  const between = remote.beside("between.git");
+  await between.reset();
+  const parentless = from.text.replace(/^parent .*\n/gm, "");
+  await writeCommit(between, from.text);
+  // The claim: git replaces `from` by a commit without parents, and so never goes looking for them.
+  if (from.parents.length > 0) {
+    const replacement = join(between.directory, "refs", "replace", from.id);
+    await mkdir(dirname(replacement));
+    await writeFile(replacement, await writeCommit(between, parentless));
+  }
+  // Protocol 0 knows no negotiation tip: there, git tells the host of what its refs are at.
+  await writeFile(join(between.directory, "refs", "collected"), `${from.id}\n`);
+  const args = ["--filter=tree:0", `--negotiation-tip=${from.id}`, "origin", to.id];
   try {
-    await remote.fetch([`--shallow-since=${since}`, ...filter, ...tips, "origin", to], { config });
-    return;
+    await between.fetch(args, { config: promisor });
+  } catch (error) {
+    // Where `to` lies behind `from`, there is nothing to send; git takes that for an error.
+    const nothing = isRefusal(error) && error.message.includes("did not send all necessary objects");
+    if (nothing) return { descends: false, commits: 0 };
+    throw error;
+  }
+  let [commits, descends] = [0, false];
+  for await (const { parents } of commitsIn(between)) {
+    commits++;
+    descends ||= parents.includes(from.id);
+  }
+  return { descends, commits: commits - new Set([from.text, parentless]).size };
+}
+
+/** Writes a commit as a loose object, and gives its id. */
+async function writeCommit(remote: Remote, text: string): Promise<string> {
+  const content = Buffer.from(text, "latin1");
+  const object = Buffer.concat([Buffer.from(`commit ${content.length}\0`), content]);
+  const id = createHash("sha1").update(object).digest("hex");
+  const path = join(remote.directory, "objects", id.slice(0, 2), id.slice(2));
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, deflateSync(object));
+  return id;
+}
+
+/** Fetches the commits since `from`: by their dates or, on hosts that know no dates, by ever greater depth. */
+async function deepen(remote: Remote, from: Commit, to: Commit): Promise<void> {
+  const since = Math.min(from.time, to.time) - clockSkewSeconds;
+  const args = [`--negotiation-tip=${from.id}`, `--negotiation-tip=${to.id}`, "origin", to.id];
+  try {
+    await remote.fetch([`--shallow-since=${since}`, ...args]);
+    // A merge of an older branch is an end itself: its newer parent did not come either.
+    const ends = await readCommits(remote, await shallowCommits(remote));
+    if (ends.every(({ parents }) => parents.length < 2) || (await walk(remote, from, to)).descends) return;
   } catch (error) {
     if (!isRefusal(error)) throw error;
   }
   for (let depth = 20; remote.isShallow(); depth *= 8) {
-    await remote.fetch([`--depth=${depth}`, ...filter, ...tips, "origin", to], { config });
-    if ((await isAncestor(remote, from, to)) || (await reachesBack(remote, from, since))) return;
+    await remote.fetch([`--depth=${depth}`, ...args]);
+    const ends = (await shallowCommits(remote)).filter((id) => id !== from.id);
+    const old = (await readCommits(remote, ends)).every(({ time }) => time < since);
+    if (old || (await walk(remote, from, to)).descends) return;
   }
 }
 
-/** Whether nothing newer than `since` can lie beyond what was fetched. */
-async function reachesBack(remote: Remote, from: string, since: number): Promise<boolean> {
-  const ends = (await shallowCommits(remote)).filter((commit) => commit !== from);
-  const times = await Promise.all(ends.map(async (commit) => (await readCommit(remote, commit)).time));
-  return times.every((time) => time < since);
-}
-
-async function readCommit(remote: Remote, commit: string): Promise<{ parents: string[]; time: number }> {
-  // Not `git log`: it hides the parents at the edge of a shallow repository.
-  const [header = ""] = (await remote.run(["cat-file", "commit", commit])).split("\n\n");
-  const parents = [...header.matchAll(/^parent ([0-9a-f]{40})$/gm)].map(([, id = ""]) => id);
-  const time = Number(/^committer .* (\d+) [+-]\d+$/m.exec(header)?.[1] ?? 0);
-  return { parents, time };
-}
-
-async function isAncestor(remote: Remote, from: string, to: string): Promise<boolean> {
-  return (await remote.run(["rev-list", "--max-count=1", from, `^${to}`])) === "";
-}
-
-async function countCommits(remote: Remote, from: string, to: string): Promise<number | undefined> {
-  const commits = (await remote.run(["rev-list", to, `^${from}`])).split("\n").filter(Boolean);
-  const ends = new Set(await shallowCommits(remote));
-  // Behind a commit at the edge there may be more that `from` has not either.
-  return commits.some((commit) => ends.has(commit)) ? undefined : commits.length;
+/** Tells from the commits that are here. */
+async function walk(remote: Remote, from: Commit, to: Commit): Promise<History> {
+  const lines = (await remote.run(["rev-list", "--boundary", "--parents", to.id, `^${from.id}`]))
+    .split("\n")
+    .filter(Boolean);
+  const commits = lines.filter((line) => !line.startsWith("-"));
+  // On a way from `to` down to `from`, the first commit that `from` has too is `from` itself.
+  let descends = lines.some((line) => line.startsWith(`-${from.id}`));
+  if (!descends && remote.isShallow()) {
+    // git takes a commit that lacks one parent for one without any, a merge of an old branch say; its text tells.
+    for await (const { parents } of commitsIn(remote)) descends ||= parents.includes(from.id);
+  }
+  // Where a way ends at the edge there may be more; where it ends at the very first commit, less: the part of it that
+  // `from` has too is not known while what lies behind `from` is not here.
+  const open = remote.isShallow() && commits.some((line) => !line.includes(" "));
+  return { descends, commits: open ? undefined : commits.length };
 }
 
 async function shallowCommits(remote: Remote): Promise<string[]> {

@@ -72,7 +72,7 @@ async function openWorker(environment: Environment, now: Date) {
   ]);
   const [s3, ssm] = [openS3(environment), openSsm(environment)];
   const storesOf = ({ place, cursor }: Repository, signal: AbortSignal): Stores => ({
-    cursor: ssmCursor(ssm, cursor),
+    cursor: ssmCursor(ssm, cursor, signal),
     objects: s3Objects(s3, place, signal),
   });
   return { repositories, bounds, storesOf };

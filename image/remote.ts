@@ -1,17 +1,23 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { credentialsFor } from "./credentials.ts";
 import type { Repository } from "./environment.ts";
 import { GitError } from "./errors.ts";
 import { type GitOptions, git, stream, transport } from "./git.ts";
 import { redactor } from "./redact.ts";
 
-type Options = Partial<Pick<GitOptions, "config" | "environment" | "input" | "onLine">>;
+type Options = Partial<Pick<GitOptions, "worktree" | "config" | "environment" | "input" | "onLine">>;
+
+/** Configures a fetch that leaves out trees or files; never written to disk, so that nothing fetches them later. */
+export const promisor = [
+  ["remote.origin.promisor", "true"],
+  ["remote.origin.partialCloneFilter", "blob:none"],
+] as const;
 
 /** A repository on its host, and the scratch repository on disk that holds what was fetched of it. */
 export interface Remote {
-  /** The scratch repository's own folder. */
+  /** The scratch repository's own folder; its work tree is in `worktree` there. */
   readonly directory: string;
   /** Empties the scratch repository. */
   reset(): Promise<void>;
@@ -22,9 +28,9 @@ export interface Remote {
   /** git in the scratch repository, which reaches nobody. @throws GitError */
   run(args: readonly string[], options?: Options): Promise<string>;
   stream(args: readonly string[], options?: Options): AsyncIterable<Uint8Array>;
-  /** Those of these objects that the scratch repository has. */
-  present(objects: readonly string[]): Promise<Set<string>>;
   isShallow(): boolean;
+  /** Another scratch repository for the same remote, in a folder beside. */
+  beside(name: string): Remote;
   /** Bytes of all packs that came over the wire and are still here. */
   packBytes(): Promise<number>;
 }
@@ -72,6 +78,7 @@ export function openRemote(
       await rm(directory, { recursive: true, force: true });
       await mkdir(packs, { recursive: true });
       await mkdir(join(directory, "refs"));
+      await mkdir(join(directory, "worktree"));
       await writeFile(join(directory, "HEAD"), "ref: refs/heads/none\n");
       await writeFile(join(directory, "config"), "[core]\nrepositoryformatversion = 1\nbare = true\n");
     },
@@ -85,16 +92,8 @@ export function openRemote(
     },
     run,
     stream: (args, options = {}) => stream(args, offline(options)),
-    async present(objects) {
-      const input = `${objects.join("\n")}\n`;
-      const lines = (await run(["cat-file", "--batch-check=%(objectname) %(objecttype)"], { input })).split(
-        "\n",
-      );
-      return new Set(
-        lines.filter((line) => line !== "" && !line.endsWith(" missing")).map((line) => line.slice(0, 40)),
-      );
-    },
     isShallow: () => existsSync(join(directory, "shallow")),
+    beside: (name) => openRemote(repository, join(dirname(directory), name), signal, onProgress),
     async packBytes() {
       if (!existsSync(packs)) return 0;
       const names = (await readdir(packs)).filter((name) => name.endsWith(".pack"));

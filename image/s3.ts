@@ -1,14 +1,14 @@
 import { Readable } from "node:stream";
-import { S3Client } from "@aws-sdk/client-s3";
+import { AbortMultipartUploadCommand, S3Client } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
-import { isFailure, StoreError } from "./errors.ts";
+import { StoreError } from "./errors.ts";
 import type { ObjectStore } from "./stores.ts";
 
 /** Two parts at once bound the memory of an upload; 5 MiB is the least S3 takes, and 10,000 of them the most. */
 const partSize = 5 * 1024 * 1024;
 const partsAtOnce = 2;
 
-/** How long a stopped upload may take to withdraw its parts. */
+/** How long a broken upload may take to be withdrawn. */
 const graceMilliseconds = 5_000;
 
 export function openS3(environment: Readonly<Record<string, string | undefined>>): S3Client {
@@ -24,29 +24,33 @@ export function s3Objects(client: S3Client, place: string, signal: AbortSignal):
   return {
     place: (name) => `s3://${bucket}/${keyOf(name)}`,
     async put(name, body, details) {
+      const target = { Bucket: bucket, Key: keyOf(name) };
       let broken: unknown;
       const source = Readable.from(remember(body, (error) => (broken = error)));
+      const late = new AbortController();
       const upload = new Upload({
-        client,
+        client: stoppable(client, signal, late.signal),
         params: {
-          Bucket: bucket,
-          Key: keyOf(name),
+          ...target,
           Body: source,
           ContentType: details.contentType,
           Metadata: { ...details.metadata },
         },
         partSize,
         queueSize: partsAtOnce,
+        // Left to us, so that an upload that cannot be withdrawn does not hide why it was to be.
+        leavePartsOnError: true,
       });
-      const giveUp = () => setTimeout(() => void upload.abort(), graceMilliseconds).unref();
+      const giveUp = () => void upload.abort();
       signal.addEventListener("abort", giveUp, { once: true });
       try {
         await upload.done();
       } catch (error) {
-        // If the diff broke off, the upload failed because of it, and was withdrawn.
-        if (broken !== undefined) throw broken;
+        if (upload.uploadId !== undefined) await withdraw(client, { ...target, UploadId: upload.uploadId });
         signal.throwIfAborted();
-        throw isFailure(error) ? error : failed(bucket, keyOf(name), error as Error);
+        // If the diff broke off, the upload failed because of it.
+        if (broken !== undefined) throw broken;
+        throw failed(bucket, keyOf(name), error as Error);
       } finally {
         signal.removeEventListener("abort", giveUp);
         source.destroy();
@@ -55,16 +59,46 @@ export function s3Objects(client: S3Client, place: string, signal: AbortSignal):
   };
 }
 
+/** Best effort: the bucket's lifecycle removes what cannot be removed now. */
+async function withdraw(
+  client: S3Client,
+  upload: { Bucket: string; Key: string; UploadId: string },
+): Promise<void> {
+  const abortSignal = AbortSignal.timeout(graceMilliseconds);
+  await client.send(new AbortMultipartUploadCommand(upload), { abortSignal }).catch(() => {});
+}
+
+/**
+ * The client for an upload, which knows no signal and would wait for ever for an answer: everything stops at once, but
+ * for the calls without which it could not be withdrawn.
+ */
+function stoppable(client: S3Client, signal: AbortSignal, late: AbortSignal): S3Client {
+  const send = (command: Parameters<S3Client["send"]>[0]) => {
+    const needed =
+      command instanceof CreateMultipartUploadCommand || command instanceof AbortMultipartUploadCommand;
+    return client.send(command, { abortSignal: needed ? late : signal });
+  };
+  return Object.assign(Object.create(client), { send });
+}
+
 /** Passes `body` on and tells what broke it: the upload may report an error of its own instead. */
 async function* remember(
   body: AsyncIterable<Uint8Array>,
   tell: (error: unknown) => void,
 ): AsyncGenerator<Uint8Array> {
+  const chunks = body[Symbol.asyncIterator]();
   try {
-    yield* body;
-  } catch (error) {
-    tell(error);
-    throw error;
+    // Step by step: an upload that breaks by itself throws into this generator, and that is not the body's doing.
+    for (;;) {
+      const next = await chunks.next().catch((error) => {
+        tell(error);
+        throw error;
+      });
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    await chunks.return?.();
   }
 }
 

@@ -9,13 +9,16 @@ export function openSsm(environment: Readonly<Record<string, string | undefined>
 }
 
 /** A cursor in the SSM parameter `name`, its value a plain commit id. */
-export function ssmCursor(client: SSMClient, name: string): CursorStore {
+export function ssmCursor(client: SSMClient, name: string, abortSignal: AbortSignal): CursorStore {
   const read = async (): Promise<Cursor | undefined> => {
     try {
-      const { Parameter } = await client.send(new GetParameterCommand({ Name: name, WithDecryption: true }));
+      const { Parameter } = await client.send(new GetParameterCommand({ Name: name, WithDecryption: true }), {
+        abortSignal,
+      });
       return { commit: asCommit(name, Parameter?.Value ?? ""), version: String(Parameter?.Version) };
     } catch (error) {
       if (error instanceof CursorError) throw error;
+      abortSignal.throwIfAborted();
       // Only this answer says that there is none; a denied or throttled read must never look like a first run.
       if ((error as Error).name === "ParameterNotFound") return undefined;
       throw new CursorError(
@@ -34,8 +37,9 @@ export function ssmCursor(client: SSMClient, name: string): CursorStore {
       try {
         const how =
           from === undefined ? ({ Type: "String", Overwrite: false } as const) : { Overwrite: true };
-        await client.send(new PutParameterCommand({ Name: name, Value: to, ...how }));
+        await client.send(new PutParameterCommand({ Name: name, Value: to, ...how }), { abortSignal });
       } catch (error) {
+        abortSignal.throwIfAborted();
         if ((error as Error).name === "ParameterAlreadyExists") throw moved(name);
         throw new CursorError(
           "cursor-unwritable",

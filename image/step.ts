@@ -28,7 +28,6 @@ export function makeStep(kind: Kind, from: string | undefined, to: string, at: D
 export function makeRecord(
   repository: { url: string; ref: string },
   step: Step,
-  trees: { fromTree: string; toTree: string },
   fetched: Fetched,
   contents: Contents,
   facts: { gitVersion: string; workerVersion: string; scheduled: Date; started: Date; finished: Date },
@@ -40,7 +39,8 @@ export function makeRecord(
     kind: step.kind,
     from: step.from,
     to: step.to,
-    ...trees,
+    fromTree: fetched.fromTree,
+    toTree: fetched.toTree,
     diff: contents.bytes === 0 ? null : `${step.name}.diff`,
     ...contents,
     commits: fetched.history?.commits ?? null,
