@@ -9,7 +9,7 @@ import { keepState } from "./modules/backend.ts";
 import { Bucket } from "./modules/bucket.ts";
 import { Cluster } from "./modules/cluster.ts";
 import { runCommand, setCommand } from "./modules/commands.ts";
-import { type Configuration, parse } from "./modules/configuration.ts";
+import { type Configuration, ConfigurationError, parse } from "./modules/configuration.ts";
 import { Credentials } from "./modules/credentials.ts";
 import { contentHash, Ecr, prebuilt, SOURCES } from "./modules/ecr.ts";
 import { Schedule } from "./modules/schedule.ts";
@@ -113,8 +113,11 @@ export class GitDiff extends TerraformStack {
     const id = parts.join("_").replace(/[^A-Za-z0-9_-]/g, "_");
     const address = `${element.constructor.name} ${id}`;
     const owner = this.addresses.get(address) ?? path;
-    if (owner !== path)
-      throw new Error(`${owner} and ${path} would share the address ${id}: rename one of them.`);
+    if (owner !== path) {
+      throw new ConfigurationError(
+        `gitDiff: ${owner} and ${path} would share the address ${id}; rename one of them`,
+      );
+    }
     this.addresses.set(address, path);
     return id;
   }
@@ -127,7 +130,13 @@ export class GitDiff extends TerraformStack {
 }
 
 if (import.meta.main) {
-  const app = new App({ context: cdktf.context });
-  new GitDiff(app, parse(app.node.tryGetContext("gitDiff")));
-  app.synth();
+  try {
+    const app = new App({ context: cdktf.context });
+    new GitDiff(app, parse(app.node.tryGetContext("gitDiff")));
+    app.synth();
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    console.error(error.message);
+    process.exitCode = 1;
+  }
 }

@@ -83,7 +83,7 @@ export class Bucket extends Construct {
   }
 
   /**
-   * The task roles may add objects, list them and read step records; nobody may read a diff through this policy or
+   * The task roles may add objects, withdraw broken uploads, list, and read step records; nobody may read a diff through this policy or
    * delete anything. The whole bucket, as it holds nothing but these results: a line for each repository would fill
    * the 20 KB that a bucket policy has at about 150 repositories.
    */
@@ -98,7 +98,12 @@ export class Bucket extends Construct {
         Resource: [this.arn, `${this.arn}/*`],
         Condition: { Bool: { "aws:SecureTransport": "false" } },
       },
-      { Sid: "PutObjects", ...tasks, Action: ["s3:PutObject"], Resource: [`${this.arn}/*`] },
+      {
+        Sid: "PutObjects",
+        ...tasks,
+        Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
+        Resource: [`${this.arn}/*`],
+      },
       { Sid: "ReadStepRecords", ...tasks, Action: ["s3:GetObject"], Resource: [`${this.arn}/*/_steps/*`] },
       // Also what makes S3 answer 404 and not 403 for a step record that is not there.
       { Sid: "List", ...tasks, Action: ["s3:ListBucket"], Resource: [this.arn] },

@@ -117,12 +117,15 @@ function ids(kind: string, most: number) {
   return z.array(id, list).min(1, list).max(most, list);
 }
 
+/** What somebody can mend in cdktf.json: the message is all that they need to see. */
+export class ConfigurationError extends Error {}
+
 /** Reads `context.gitDiff`. Throws one error that lists everything that is wrong with it. */
 export function parse(gitDiff: unknown): Configuration {
   const result = schema.safeParse(gitDiff ?? {});
   if (result.success) return result.data;
   const mistakes = lines("gitDiff", gitDiff ?? {}, result.error);
-  throw new Error(
+  throw new ConfigurationError(
     `cdktf.json, context: ${mistakes.length} ${mistakes.length === 1 ? "mistake" : "mistakes"}\n  ${mistakes.join("\n  ")}`,
   );
 }

@@ -2,6 +2,7 @@ import { IamPolicy } from "@cdktf/provider-aws/lib/iam-policy";
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy-attachment";
 import { Construct } from "constructs";
+import { ConfigurationError } from "./configuration.ts";
 import { sizeOf } from "./size.ts";
 
 export interface Statement {
@@ -78,8 +79,8 @@ export function pack(statements: readonly Statement[]): Statement[][] {
     }
   }
   if (policies.length > POLICIES) {
-    throw new Error(
-      `A role needs ${policies.length} policies to name each of its repositories, and IAM attaches ${POLICIES}: ` +
+    throw new ConfigurationError(
+      `gitDiff: a role needs ${policies.length} policies to name each of its repositories, and IAM attaches ${POLICIES}: ` +
         "add a collection to gitDiff.collections and move some repositories there.",
     );
   }

@@ -89,7 +89,8 @@ function statements({ account, cluster, group, task }: ScheduleProps): Statement
       Sid: "StartTask",
       Effect: "Allow",
       Action: ["ecs:RunTask"],
-      Resource: [`${task.arnWithoutRevision}:*`],
+      // Put together and not read from the task definition, as a new revision would have the plan doubt this statement.
+      Resource: [account.arn("ecs", `task-definition/${task.family}:*`)],
       Condition: { ArnEquals: { "ecs:cluster": cluster.arn } },
     },
     {

@@ -1,6 +1,7 @@
 import { EcsTaskDefinition } from "@cdktf/provider-aws/lib/ecs-task-definition";
 import { Construct } from "constructs";
 import type { Account } from "./account.ts";
+import { ConfigurationError } from "./configuration.ts";
 import { type ContainerProps, container, cursorOf, SCRATCH_VOLUME, secretsOf } from "./container.ts";
 import { Role, type Statement } from "./iam.ts";
 import { codeCommitOf, type Repository } from "./repository.ts";
@@ -22,7 +23,6 @@ export interface TaskProps extends ContainerProps {
 export class Task extends Construct {
   readonly family: string;
   readonly arn: string;
-  readonly arnWithoutRevision: string;
   /** The role of the worker itself. */
   readonly roleArn: string;
   /** The role with which ECS prepares the container. */
@@ -55,13 +55,13 @@ export class Task extends Construct {
     }).arn;
     const containers = JSON.stringify([container(props)]);
     if (sizeOf(containers) > CONTAINER_BYTES) {
-      throw new Error(
+      throw new ConfigurationError(
         `gitDiff: collection "${collection.name}" has ${collection.repositories.length} repositories, which take ` +
           `${sizeOf(containers)} bytes of a task definition, and ECS has room for ${CONTAINER_BYTES}: ` +
           "add a collection to gitDiff.collections and move some of them there.",
       );
     }
-    const definition = new EcsTaskDefinition(this, "Default", {
+    this.arn = new EcsTaskDefinition(this, "Default", {
       family: this.family,
       requiresCompatibilities: ["FARGATE"],
       networkMode: "awsvpc",
@@ -72,9 +72,7 @@ export class Task extends Construct {
       executionRoleArn: this.executionRoleArn,
       containerDefinitions: containers,
       volume: [{ name: SCRATCH_VOLUME }],
-    });
-    this.arn = definition.arn;
-    this.arnWithoutRevision = definition.arnWithoutRevision;
+    }).arn;
   }
 }
 

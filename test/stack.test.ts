@@ -1,4 +1,7 @@
-import { describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { readEnvironment } from "../image/environment.ts";
 import { IMAGE, ref, repositories, SMALLEST, Template } from "./helpers/template.ts";
 
@@ -103,7 +106,7 @@ describe("every permission in the stack", () => {
   test("is one of these", () => {
     const actions = Object.fromEntries(allowed.map(({ Sid, Action }) => [Sid, Action]));
     expect(actions).toEqual({
-      PutObjects: ["s3:PutObject"],
+      PutObjects: ["s3:PutObject", "s3:AbortMultipartUpload"],
       ReadStepRecords: ["s3:GetObject"],
       List: ["s3:ListBucket"],
       Cursors: ["ssm:GetParameter", "ssm:PutParameter"],
@@ -297,4 +300,69 @@ test("two constructs that would share an address are refused, not merged", () =>
   expect(() => new Template({ ...SMALLEST, repositories: twins })).toThrow(
     /share the address codecommit-a_b/,
   );
+});
+
+describe("synthesis", () => {
+  const root = join(import.meta.dirname, "..");
+  const folder = mkdtempSync(join(tmpdir(), "git-diff-synthesis-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** Runs a command that synthesises, and answers what it wrote. */
+  const written = async (command: string[], out: string) => {
+    const CDKTF_OUTDIR = join(folder, out);
+    const { exited } = Bun.spawn(command, {
+      cwd: root,
+      env: { ...process.env, CDKTF_OUTDIR, CHECKPOINT_DISABLE: "1" },
+      stdout: "ignore",
+      stderr: "inherit",
+    });
+    expect(await exited).toBe(0);
+    return readFileSync(join(CDKTF_OUTDIR, "stacks/git-diff/cdk.tf.json"), "utf8");
+  };
+
+  test("gives the same bytes whichever command starts it", async () => {
+    const plain = await written([process.execPath, "main.ts"], "plain");
+    expect(await written(["npm", "run", "--silent", "synth"], "npm")).toBe(plain);
+    const cdktf = [join(root, "node_modules/.bin/cdktf"), "synth", "--output", join(folder, "cdktf")];
+    expect(await written(cdktf, "cdktf")).toBe(plain);
+  }, 60_000);
+
+  test("gives the same bytes in every checkout", async () => {
+    const checkouts = ["one", "another/of/another/depth"].map((name) => join(folder, name));
+    for (const checkout of checkouts) {
+      for (const part of ["main.ts", "cdktf.json", "package-lock.json", "modules", "image"]) {
+        cpSync(join(root, part), join(checkout, part), { recursive: true });
+      }
+      symlinkSync(join(root, "node_modules"), join(checkout, "node_modules"));
+      expect(await Bun.spawn([process.execPath, "main.ts"], { cwd: checkout }).exited).toBe(0);
+    }
+    const [one, another] = checkouts.map((checkout) =>
+      readFileSync(join(checkout, "cdktf.out/stacks/git-diff/cdk.tf.json"), "utf8"),
+    );
+    expect(one).toBe(another as string);
+    expect(JSON.parse(one as string).resource.docker_image.ecr_image.build.context).toBe("../../..");
+  });
+
+  test("says what is wrong and nothing else", async () => {
+    const wrong = Bun.spawn([process.execPath, "main.ts"], {
+      cwd: root,
+      env: { ...process.env, CDKTF_CONTEXT_JSON: JSON.stringify({ gitDiff: { region: "here" } }) },
+      stderr: "pipe",
+    });
+    expect(await wrong.exited).toBe(1);
+    const [first, ...lines] = (await new Response(wrong.stderr).text()).trimEnd().split("\n");
+    expect(first).toBe("cdktf.json, context: 2 mistakes");
+    for (const line of lines) expect(line).toStartWith("  gitDiff.");
+    expect(lines).toHaveLength(2);
+  });
+
+  test("takes less than a second from start to end", async () => {
+    const durations: number[] = [];
+    for (const _ of [1, 2, 3]) {
+      const start = performance.now();
+      await written([process.execPath, "main.ts"], "timed");
+      durations.push(performance.now() - start);
+    }
+    expect(Math.min(...durations)).toBeLessThan(1000);
+  }, 30_000);
 });

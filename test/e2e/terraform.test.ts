@@ -1,0 +1,528 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DescribeSecurityGroupsCommand, DescribeSubnetsCommand, EC2Client } from "@aws-sdk/client-ec2";
+import { DescribeClustersCommand, DescribeTaskDefinitionCommand, ECSClient } from "@aws-sdk/client-ecs";
+import {
+  GetPolicyVersionCommand,
+  GetRoleCommand,
+  IAMClient,
+  ListAttachedRolePoliciesCommand,
+} from "@aws-sdk/client-iam";
+import { CreateKeyCommand, KMSClient } from "@aws-sdk/client-kms";
+import {
+  GetBucketEncryptionCommand,
+  GetBucketPolicyCommand,
+  GetBucketTaggingCommand,
+} from "@aws-sdk/client-s3";
+import { GetScheduleCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
+import { GetParameterCommand, PutParameterCommand } from "@aws-sdk/client-ssm";
+import type { Statement } from "../../modules/iam.ts";
+import { type Aws, startAws } from "../helpers/aws.ts";
+import { IMAGE, repositories, SMALLEST } from "../helpers/template.ts";
+import {
+  type Change,
+  Deployment,
+  lacking,
+  type Named,
+  run,
+  terraformEnvironment,
+} from "../helpers/terraform.ts";
+
+const lack = lacking({
+  terraform: "https://developer.hashicorp.com/terraform/install",
+  moto_server: "pip install 'moto[server]==5.2.0'",
+});
+// Each deployment takes a minute, as the AWS provider waits for changes to spread; they take it side by side.
+setDefaultTimeout(300_000);
+
+describe.skipIf(lack !== undefined)(`a real Terraform${lack ? ` (${lack})` : ""}`, () => {
+  const folder = mkdtempSync(join(tmpdir(), "git-diff-terraform-"));
+  let emulated: Aws;
+  let environment: Record<string, string>;
+  let aws: Clients;
+  let kmsKey: string;
+  let network: { subnets: string[]; securityGroups: string[] };
+  let planned: Change[];
+  let said: Record<"deploy" | "diff" | "destroy", string>;
+  let deployments: Record<"smallest" | "many" | "private" | "kms", Deployment>;
+
+  beforeAll(async () => {
+    emulated = await startAws();
+    environment = await terraformEnvironment(emulated, folder);
+    aws = clients(emulated);
+    kmsKey = (await aws.kms.send(new CreateKeyCommand({}))).KeyMetadata?.Arn ?? "";
+    network = await existingNetwork(aws.ec2);
+    deployments = {
+      smallest: new Deployment({ ...SMALLEST, name: "smallest" }, environment),
+      many: new Deployment(
+        {
+          region: "eu-west-1",
+          name: "many",
+          image: IMAGE,
+          tags: { team: "platform" },
+          collections: [
+            { name: "daily", repositories: repositories(300) },
+            {
+              name: "hourly",
+              schedule: "rate(1 hour)",
+              timezone: "Europe/Berlin",
+              repositories: [
+                { name: "web", url: "https://git.acme.com:8443/web.git", credentials: "host" },
+                { name: "app", url: "https://git.acme.com:8443/app.git", credentials: "repository" },
+              ],
+            },
+          ],
+        },
+        environment,
+      ),
+      private: new Deployment({ ...SMALLEST, name: "private", network }, environment),
+      kms: new Deployment(
+        {
+          ...SMALLEST,
+          name: "kms",
+          kmsKey,
+          network,
+          resultRetentionDays: 90,
+          repositories: [
+            { name: "legacy" },
+            { name: "web", url: "https://github.com/acme/web.git", credentials: "host" },
+          ],
+        },
+        environment,
+      ),
+    };
+    const applied = Object.values(deployments).map(async (deployment) => {
+      await deployment.init();
+      await deployment.apply();
+    });
+    [planned, said] = await Promise.all([
+      plan({ ...SMALLEST, name: "created", repositories: [{ name: "new", create: true }] }, environment),
+      byCommandLine({ ...SMALLEST, name: "by-cdktf", network }, join(folder, "project"), environment),
+      ...applied,
+    ]);
+  }, 300_000);
+
+  afterAll(async () => {
+    for (const deployment of Object.values(deployments ?? {})) deployment.remove();
+    rmSync(folder, { recursive: true, force: true });
+    await emulated?.close();
+  });
+
+  test("has nothing to change once it has applied", async () => {
+    await Promise.all(Object.values(deployments).map((deployment) => deployment.planNothing()));
+  });
+
+  test("schedules this very task, in this cluster and these subnets, with this environment", async () => {
+    const outputs = await deployments.smallest.outputs();
+    const { Target, ...schedule } = await aws.scheduler.send(
+      new GetScheduleCommand({ GroupName: "smallest", Name: "smallest-all" }),
+    );
+    expect(schedule).toMatchObject({
+      ScheduleExpression: "cron(0 0 * * ? *)",
+      ScheduleExpressionTimezone: "UTC",
+      State: "ENABLED",
+    });
+    expect(Target?.Arn).toBe("arn:aws:scheduler:::aws-sdk:ecs:runTask");
+    expect(Target?.RetryPolicy).toEqual({ MaximumEventAgeInSeconds: 3600, MaximumRetryAttempts: 20 });
+    expect(Target?.DeadLetterConfig?.Arn).toBe("arn:aws:sqs:eu-west-1:123456789012:smallest-not-started");
+
+    const { Cluster, TaskDefinition, NetworkConfiguration, Overrides, ...rest } = JSON.parse(
+      Target?.Input ?? "",
+    );
+    const { clusters = [] } = await aws.ecs.send(new DescribeClustersCommand({ clusters: [Cluster] }));
+    expect(clusters.map(({ clusterName, status }) => [clusterName, status])).toEqual([
+      ["smallest", "ACTIVE"],
+    ]);
+    const { taskDefinition } = await aws.ecs.send(
+      new DescribeTaskDefinitionCommand({ taskDefinition: TaskDefinition }),
+    );
+    expect(taskDefinition).toMatchObject({
+      family: "smallest-all",
+      status: "ACTIVE",
+      taskDefinitionArn: TaskDefinition,
+    });
+    expect(taskDefinition?.containerDefinitions?.[0]?.name).toBe(Overrides.ContainerOverrides[0].Name);
+    const time = "<aws.scheduler.scheduled-time>";
+    expect(Overrides.ContainerOverrides[0].Environment).toEqual([{ Name: "SCHEDULED_TIME", Value: time }]);
+    const { Subnets, SecurityGroups, AssignPublicIp } = NetworkConfiguration.AwsvpcConfiguration;
+    expect([Subnets, SecurityGroups, AssignPublicIp]).toEqual([
+      outputs.subnet_ids?.value,
+      outputs.security_group_ids?.value,
+      "ENABLED",
+    ]);
+    expect(rest).toEqual({
+      LaunchType: "FARGATE",
+      ClientToken: `all-${time}`,
+      StartedBy: "smallest-all",
+      PropagateTags: "TASK_DEFINITION",
+    });
+  });
+
+  test("registers the task as it was written", async () => {
+    const { taskDefinition } = await aws.ecs.send(
+      new DescribeTaskDefinitionCommand({ taskDefinition: "smallest-all" }),
+    );
+    expect(taskDefinition).toMatchObject({
+      cpu: "1024",
+      memory: "2048",
+      networkMode: "awsvpc",
+      requiresCompatibilities: ["FARGATE"],
+      runtimePlatform: { cpuArchitecture: "ARM64", operatingSystemFamily: "LINUX" },
+      taskRoleArn: "arn:aws:iam::123456789012:role/smallest-all-task",
+      executionRoleArn: "arn:aws:iam::123456789012:role/smallest-all-execution",
+      volumes: [{ name: "scratch" }],
+    });
+    const [container] = taskDefinition?.containerDefinitions ?? [];
+    expect(container).toMatchObject({ image: IMAGE, readonlyRootFilesystem: true, user: "65532:65532" });
+    expect(
+      JSON.parse(container?.environment?.find(({ name }) => name === "REPOSITORIES")?.value ?? ""),
+    ).toEqual([
+      {
+        gitRepo: "https://github.com/acme/api.git",
+        parameterName: "/smallest/api",
+        resultsBucket: "smallest-results-123456789012/api",
+      },
+    ]);
+  });
+
+  test("puts tasks in two zones, with a way out on port 443 and none in", async () => {
+    const outputs = await deployments.smallest.outputs();
+    const { Subnets = [] } = await aws.ec2.send(
+      new DescribeSubnetsCommand({ SubnetIds: outputs.subnet_ids?.value }),
+    );
+    expect(Subnets.map(({ AvailabilityZone }) => AvailabilityZone).sort()).toEqual([
+      "eu-west-1a",
+      "eu-west-1b",
+    ]);
+    const { SecurityGroups = [] } = await aws.ec2.send(
+      new DescribeSecurityGroupsCommand({ GroupIds: outputs.security_group_ids?.value }),
+    );
+    expect(SecurityGroups.map(({ IpPermissions }) => IpPermissions)).toEqual([[]]);
+    const out = SecurityGroups.flatMap(({ IpPermissionsEgress = [] }) => IpPermissionsEgress);
+    expect(out.map(({ IpProtocol, FromPort, ToPort }) => [IpProtocol, FromPort, ToPort])).toEqual([
+      ["tcp", 443, 443],
+    ]);
+  });
+
+  test("gives roles what the code says", async () => {
+    expect(await permissions(aws.iam, "smallest-all-task")).toEqual([
+      {
+        Sid: "Cursors",
+        Effect: "Allow",
+        Action: ["ssm:GetParameter", "ssm:PutParameter"],
+        Resource: ["arn:aws:ssm:eu-west-1:123456789012:parameter/smallest/api"],
+      },
+    ]);
+    expect(await permissions(aws.iam, "smallest-all-execution")).toEqual([
+      {
+        Sid: "Log",
+        Effect: "Allow",
+        Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
+        Resource: ["arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/smallest:log-stream:all/*"],
+      },
+      { Sid: "RegistryLogin", Effect: "Allow", Action: ["ecr:GetAuthorizationToken"], Resource: ["*"] },
+      {
+        Sid: "PullImage",
+        Effect: "Allow",
+        Action: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+        Resource: ["arn:aws:ecr:eu-west-1:123456789012:repository/git-diff"],
+      },
+    ]);
+    expect(await permissions(aws.iam, "smallest-all-schedule")).toEqual([
+      {
+        Sid: "StartTask",
+        Effect: "Allow",
+        Action: ["ecs:RunTask"],
+        Resource: ["arn:aws:ecs:eu-west-1:123456789012:task-definition/smallest-all:*"],
+        Condition: { ArnEquals: { "ecs:cluster": "arn:aws:ecs:eu-west-1:123456789012:cluster/smallest" } },
+      },
+      {
+        Sid: "TagTask",
+        Effect: "Allow",
+        Action: ["ecs:TagResource"],
+        Resource: ["arn:aws:ecs:eu-west-1:123456789012:task/smallest/*"],
+        Condition: { StringEquals: { "ecs:CreateAction": "RunTask" } },
+      },
+      {
+        Sid: "PassRoles",
+        Effect: "Allow",
+        Action: ["iam:PassRole"],
+        Resource: [
+          "arn:aws:iam::123456789012:role/smallest-all-task",
+          "arn:aws:iam::123456789012:role/smallest-all-execution",
+        ],
+        Condition: { StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } },
+      },
+      {
+        Sid: "DeadLetters",
+        Effect: "Allow",
+        Action: ["sqs:SendMessage"],
+        Resource: ["arn:aws:sqs:eu-west-1:123456789012:smallest-not-started"],
+      },
+    ]);
+    const { Role } = await aws.iam.send(new GetRoleCommand({ RoleName: "smallest-all-schedule" }));
+    expect(JSON.parse(decodeURIComponent(Role?.AssumeRolePolicyDocument ?? "")).Statement).toEqual([
+      {
+        Effect: "Allow",
+        Principal: { Service: "scheduler.amazonaws.com" },
+        Action: "sts:AssumeRole",
+        Condition: {
+          StringEquals: {
+            "aws:SourceAccount": "123456789012",
+            "aws:SourceArn": "arn:aws:scheduler:eu-west-1:123456789012:schedule-group/smallest",
+          },
+        },
+      },
+    ]);
+  });
+
+  test("has the bucket refuse plain HTTP, and let the task role put and list", async () => {
+    const bucket = "arn:aws:s3:::smallest-results-123456789012";
+    const tasks = { AWS: ["arn:aws:iam::123456789012:role/smallest-all-task"] };
+    const { Policy = "" } = await aws.s3.send(
+      new GetBucketPolicyCommand({ Bucket: "smallest-results-123456789012" }),
+    );
+    expect(JSON.parse(Policy).Statement).toEqual([
+      {
+        Sid: "TlsOnly",
+        Effect: "Deny",
+        Principal: "*",
+        Action: ["s3:*"],
+        Resource: [bucket, `${bucket}/*`],
+        Condition: { Bool: { "aws:SecureTransport": "false" } },
+      },
+      {
+        Sid: "PutObjects",
+        Effect: "Allow",
+        Principal: tasks,
+        Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
+        Resource: [`${bucket}/*`],
+      },
+      {
+        Sid: "ReadStepRecords",
+        Effect: "Allow",
+        Principal: tasks,
+        Action: ["s3:GetObject"],
+        Resource: [`${bucket}/*/_steps/*`],
+      },
+      { Sid: "List", Effect: "Allow", Principal: tasks, Action: ["s3:ListBucket"], Resource: [bucket] },
+    ]);
+  });
+
+  test("gives many repositories a role that names each of them", async () => {
+    const statements = await permissions(aws.iam, "many-daily-task");
+    const named = statements.flatMap(({ Resource }) => Resource);
+    expect(named).toEqual(
+      repositories(300).map(({ name }) => `arn:aws:ssm:eu-west-1:123456789012:parameter/many/${name}`),
+    );
+  });
+
+  test("tags what it makes", async () => {
+    const { TagSet = [] } = await aws.s3.send(
+      new GetBucketTaggingCommand({ Bucket: "many-results-123456789012" }),
+    );
+    const tags = Object.fromEntries(TagSet.map(({ Key, Value }) => [Key, Value]));
+    expect(tags).toEqual({ "git-diff-to-s3": "many", team: "platform" });
+  });
+
+  test("hands each collection its own credentials only, and its own time", async () => {
+    const secrets = async (taskDefinition: string) => {
+      const found = await aws.ecs.send(new DescribeTaskDefinitionCommand({ taskDefinition }));
+      return found.taskDefinition?.containerDefinitions?.[0]?.secrets ?? [];
+    };
+    const parameter = "arn:aws:ssm:eu-west-1:123456789012:parameter/many";
+    expect(await secrets("many-hourly")).toEqual([
+      { name: "GIT_HTTP_CREDENTIALS_APP", valueFrom: `${parameter}/app/_credentials` },
+      {
+        name: "GIT_HTTP_CREDENTIALS_GIT_ACME_COM_8443",
+        valueFrom: `${parameter}/_credentials/git.acme.com_8443`,
+      },
+    ]);
+    expect(await secrets("many-daily")).toEqual([]);
+    const schedule = await aws.scheduler.send(
+      new GetScheduleCommand({ GroupName: "many", Name: "many-hourly" }),
+    );
+    expect(schedule.ScheduleExpression).toBe("rate(1 hour)");
+    expect(schedule.ScheduleExpressionTimezone).toBe("Europe/Berlin");
+  });
+
+  test("leaves a credential that was set by hand alone, and keeps it out of the state", async () => {
+    const Name = "/many/_credentials/git.acme.com_8443";
+    const value = async () => {
+      const { Parameter } = await aws.ssm.send(new GetParameterCommand({ Name, WithDecryption: true }));
+      return Parameter?.Value;
+    };
+    expect(await value()).toBe("-");
+    await aws.ssm.send(
+      new PutParameterCommand({ Name, Value: "me:hunter2", Type: "SecureString", Overwrite: true }),
+    );
+    await deployments.many.terraform([
+      "apply",
+      "-refresh-only",
+      "-auto-approve",
+      "-input=false",
+      "-no-color",
+    ]);
+    await deployments.many.planNothing();
+    expect(await value()).toBe("me:hunter2");
+    expect(deployments.many.state).not.toContain("hunter2");
+  });
+
+  test("uses a network that is there, without public addresses", async () => {
+    const addresses = await deployments.private.terraform(["state", "list"]);
+    expect(addresses).not.toMatch(/aws_(vpc|subnet|security_group|internet_gateway|route_table)\b/);
+    const { Target } = await aws.scheduler.send(
+      new GetScheduleCommand({ GroupName: "private", Name: "private-all" }),
+    );
+    expect(JSON.parse(Target?.Input ?? "").NetworkConfiguration.AwsvpcConfiguration).toEqual({
+      Subnets: network.subnets,
+      SecurityGroups: network.securityGroups,
+      AssignPublicIp: "DISABLED",
+    });
+  });
+
+  test("plans for one more repository in the middle no more than its collection's task", async () => {
+    const added = [{ name: "before" }, ...SMALLEST.repositories, { name: "after" }];
+    deployments.private.synthesise({ ...SMALLEST, name: "private", network, repositories: added });
+    const changes = (await deployments.private.plan()).map(({ address, change }) => [
+      address,
+      change.actions,
+    ]);
+    expect(changes).toEqual([
+      ["aws_ecs_task_definition.task-all", ["delete", "create"]],
+      ["aws_iam_policy.task-all_worker_1", ["update"]],
+      ["aws_scheduler_schedule.schedule-all", ["update"]],
+    ]);
+  });
+
+  test("encrypts with a key that is there", async () => {
+    const { ServerSideEncryptionConfiguration } = await aws.s3.send(
+      new GetBucketEncryptionCommand({ Bucket: "kms-results-123456789012" }),
+    );
+    expect(ServerSideEncryptionConfiguration?.Rules?.[0]).toMatchObject({
+      ApplyServerSideEncryptionByDefault: { SSEAlgorithm: "aws:kms", KMSMasterKeyID: kmsKey },
+      BucketKeyEnabled: true,
+    });
+    const statements = [
+      ...(await permissions(aws.iam, "kms-all-task")),
+      ...(await permissions(aws.iam, "kms-all-execution")),
+    ];
+    expect(statements.filter(({ Sid }) => /Key$/.test(Sid))).toEqual([
+      {
+        Sid: "ResultsKey",
+        Effect: "Allow",
+        Action: ["kms:Decrypt", "kms:GenerateDataKey"],
+        Resource: [kmsKey],
+        Condition: { StringEquals: { "kms:ViaService": "s3.eu-west-1.amazonaws.com" } },
+      },
+      {
+        Sid: "CredentialsKey",
+        Effect: "Allow",
+        Action: ["kms:Decrypt"],
+        Resource: [kmsKey],
+        Condition: { StringEquals: { "kms:ViaService": "ssm.eu-west-1.amazonaws.com" } },
+      },
+    ]);
+  });
+
+  test("plans a CodeCommit repository to be created", () => {
+    expect(planned.find(({ address }) => address.includes("codecommit"))).toMatchObject({
+      address: "aws_codecommit_repository.codecommit-new",
+      change: { actions: ["create"], after: { repository_name: "new" } },
+    });
+  });
+
+  test("is deployed, compared and destroyed by the CDKTF command line too", () => {
+    expect(said.deploy).toContain("run_now");
+    expect(said.diff).toContain("No changes");
+    expect(said.destroy).toMatch(/Destroy complete! Resources: \d\d destroyed/);
+  });
+
+  test("leaves nothing behind when it is destroyed", async () => {
+    await Promise.all(Object.values(deployments).map((deployment) => deployment.destroy()));
+    const gone = aws.s3.send(new GetBucketPolicyCommand({ Bucket: "smallest-results-123456789012" }));
+    await expect(gone).rejects.toThrow(/not exist/);
+    for (const deployment of Object.values(deployments)) {
+      expect(JSON.parse(deployment.state).resources).toEqual([]);
+    }
+  });
+});
+
+/** What Terraform would do for a configuration. The emulator's answer to making a CodeCommit repository it cannot read. */
+async function plan(gitDiff: Named, environment: Record<string, string>): Promise<Change[]> {
+  const deployment = new Deployment(gitDiff, environment);
+  try {
+    await deployment.init();
+    return await deployment.plan();
+  } finally {
+    deployment.remove();
+  }
+}
+
+/** What the CDKTF command line says while it deploys, compares and destroys a configuration. */
+async function byCommandLine(gitDiff: Named, project: string, environment: Record<string, string>) {
+  const root = join(import.meta.dirname, "../..");
+  mkdirSync(project);
+  const app = `${process.execPath} ${join(root, "main.ts")}`;
+  writeFileSync(
+    join(project, "cdktf.json"),
+    JSON.stringify({ language: "typescript", app, context: { gitDiff } }),
+  );
+  const cdktf = async (...args: string[]) => {
+    const command = [join(root, "node_modules/.bin/cdktf"), ...args, "--skip-provider-lock"] as const;
+    const ended = await run(command, { cwd: project, environment: { ...environment, CI: "1" } });
+    if (ended.status === 0) return ended.output;
+    throw new Error(`cdktf ${args.join(" ")} ended with ${ended.status}:\n${ended.output}`);
+  };
+  return {
+    deploy: await cdktf("deploy", "--auto-approve"),
+    diff: await cdktf("diff"),
+    destroy: await cdktf("destroy", "--auto-approve"),
+  };
+}
+
+type Clients = ReturnType<typeof clients>;
+
+function clients({ motoEndpoint, environment, s3, ssm }: Aws) {
+  const options = {
+    endpoint: motoEndpoint,
+    region: environment.AWS_REGION,
+    credentials: {
+      accessKeyId: environment.AWS_ACCESS_KEY_ID ?? "",
+      secretAccessKey: environment.AWS_SECRET_ACCESS_KEY ?? "",
+    },
+  };
+  return {
+    ec2: new EC2Client(options),
+    ecs: new ECSClient(options),
+    iam: new IAMClient(options),
+    kms: new KMSClient(options),
+    scheduler: new SchedulerClient(options),
+    s3,
+    ssm,
+  };
+}
+
+/** Two subnets and a security group of the account's default VPC. */
+async function existingNetwork(ec2: EC2Client): Promise<{ subnets: string[]; securityGroups: string[] }> {
+  const { Subnets = [] } = await ec2.send(new DescribeSubnetsCommand({}));
+  const { SecurityGroups = [] } = await ec2.send(new DescribeSecurityGroupsCommand({}));
+  return {
+    subnets: Subnets.slice(0, 2).map(({ SubnetId = "" }) => SubnetId),
+    securityGroups: SecurityGroups.slice(0, 1).map(({ GroupId = "" }) => GroupId),
+  };
+}
+
+/** Every statement of every policy that is attached to a role, in order. */
+async function permissions(iam: IAMClient, RoleName: string): Promise<Statement[]> {
+  const { AttachedPolicies = [] } = await iam.send(new ListAttachedRolePoliciesCommand({ RoleName }));
+  const arns = AttachedPolicies.map(({ PolicyArn = "" }) => PolicyArn).sort();
+  const documents = await Promise.all(
+    arns.map((PolicyArn) => iam.send(new GetPolicyVersionCommand({ PolicyArn, VersionId: "v1" }))),
+  );
+  return documents.flatMap(
+    ({ PolicyVersion }) => JSON.parse(decodeURIComponent(PolicyVersion?.Document ?? "")).Statement,
+  );
+}

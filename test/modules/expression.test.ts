@@ -1,0 +1,64 @@
+import { expect, test } from "bun:test";
+import { mistakeInExpression, mistakeInTimezone } from "../../modules/expression.ts";
+
+test.each([
+  "cron(0 0 * * ? *)",
+  "cron(15 10 ? * 6L 2022-2030)",
+  "cron(0/5 8-17 ? * MON-FRI *)",
+  "cron(0 8 1,15 JAN-JUN ? *)",
+  "cron(0 0 L * ? *)",
+  "cron(0 0 LW * ? *)",
+  "cron(0 0 15W * ? *)",
+  "cron(0 0 ? * TUE#2 *)",
+  "cron(*/15 * * * ? *)",
+  "rate(1 hour)",
+  "rate(1 hours)",
+  "rate(90 minutes)",
+  "rate(7 days)",
+])("%s is a schedule", (expression) => {
+  expect(mistakeInExpression(expression)).toBeUndefined();
+});
+
+test.each([
+  ["0 0 * * *", /neither cron\(\.\.\.\) nor rate/],
+  ["at(2026-01-02T00:00:00)", /neither cron\(\.\.\.\) nor rate/],
+  ["daily", /neither/],
+  ["rate(0 hours)", /whole number from 1/],
+  ["rate(1.5 hours)", /whole number from 1/],
+  ["rate(2 weeks)", /minutes, hours or days/],
+  ["rate(hour)", /whole number/],
+  ["cron(0 0 * * *)", /has 5 fields; AWS wants six/],
+  ["cron(0 0  * * ? *)", /has 7 fields/],
+  ["cron(60 0 * * ? *)", /"60" for minutes; write 0 to 59/],
+  ["cron(0 24 * * ? *)", /"24" for hours; write 0 to 23/],
+  ["cron(0 0 32 * ? *)", /"32" for day of month; write 1 to 31/],
+  ["cron(0 0 0 * ? *)", /"0" for day of month/],
+  ["cron(0 0 * FOO ? *)", /"FOO" for month; write 1 to 12/],
+  ["cron(0 0 ? * 0 *)", /"0" for day of week; write 1 to 7/],
+  ["cron(0 0 ? * MON#6 *)", /"MON#6" for day of week/],
+  ["cron(0 0 * * ? 1969)", /"1969" for year; write 1970 to 2199/],
+  ["cron(0/0 0 * * ? *)", /"0\/0" for minutes/],
+  ["cron(1- 0 * * ? *)", /"1-" for minutes/],
+  ["cron(1,,2 0 * * ? *)", /"1,,2" for minutes/],
+  ["cron(? 0 * * ? *)", /"\?" for minutes/],
+  ["cron(0 0 * * * *)", /\? in exactly one of day of month and day of week/],
+  ["cron(0 0 ? * ? *)", /\? in exactly one/],
+])("%s is refused", (expression, why) => {
+  expect(mistakeInExpression(expression)).toMatch(why);
+});
+
+test.each(["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Asia/Calcutta", "Etc/GMT+5"])(
+  "%s is a time zone",
+  (timezone) => {
+    expect(mistakeInTimezone(timezone)).toBeUndefined();
+  },
+);
+
+test.each([
+  ["Mars/Olympus", /not a time zone that AWS knows/],
+  ["+01:00", /not a time zone that AWS knows/],
+  ["", /not a time zone/],
+  ["europe/berlin", /is spelt "Europe\/Berlin"; write that/],
+])("%p is not a time zone", (timezone, why) => {
+  expect(mistakeInTimezone(timezone)).toMatch(why);
+});

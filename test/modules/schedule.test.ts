@@ -1,0 +1,134 @@
+import { expect, test } from "bun:test";
+import { ref, SMALLEST, Template } from "../helpers/template.ts";
+
+const template = new Template({
+  ...SMALLEST,
+  repositories: undefined,
+  collections: [
+    { name: "nightly", repositories: SMALLEST.repositories },
+    {
+      name: "hourly",
+      schedule: "rate(1 hour)",
+      timezone: "Europe/Berlin",
+      repositories: [{ name: "legacy" }],
+    },
+  ],
+});
+const partition = ref("data.aws_partition.account_partition.partition");
+const account = ref("data.aws_caller_identity.account.account_id");
+
+test("each collection has a schedule in the stack's own group, with a bounded retry and a place for what never started", () => {
+  const hourly = template.get("aws_scheduler_schedule.schedule-hourly");
+  expect(hourly).toMatchObject({
+    name: "git-diff-hourly",
+    group_name: ref("aws_scheduler_schedule_group.schedules.name"),
+    schedule_expression: "rate(1 hour)",
+    schedule_expression_timezone: "Europe/Berlin",
+    flexible_time_window: { mode: "OFF" },
+    target: {
+      arn: `arn:${partition}:scheduler:::aws-sdk:ecs:runTask`,
+      role_arn: ref("aws_iam_role.schedule-hourly_role.arn"),
+      retry_policy: { maximum_event_age_in_seconds: 3600, maximum_retry_attempts: 20 },
+      dead_letter_config: { arn: ref("aws_sqs_queue.schedules_dead-letters.arn") },
+    },
+  });
+  expect(template.get("aws_scheduler_schedule.schedule-nightly")).toMatchObject({
+    schedule_expression: "cron(0 0 * * ? *)",
+    schedule_expression_timezone: "UTC",
+  });
+});
+
+test("the schedule starts its own task once for each time that it is due, and tells the worker that time", () => {
+  const { target } = template.get("aws_scheduler_schedule.schedule-hourly") as { target: { input: string } };
+  expect(JSON.parse(target.input)).toEqual({
+    Cluster: ref("aws_ecs_cluster.cluster.arn"),
+    TaskDefinition: ref("aws_ecs_task_definition.task-hourly.arn"),
+    LaunchType: "FARGATE",
+    NetworkConfiguration: {
+      AwsvpcConfiguration: {
+        Subnets: [ref("aws_subnet.vpc_public-a.id"), ref("aws_subnet.vpc_public-b.id")],
+        SecurityGroups: [ref("aws_security_group.vpc_task.id")],
+        AssignPublicIp: "ENABLED",
+      },
+    },
+    Overrides: {
+      ContainerOverrides: [
+        {
+          Name: "worker",
+          Environment: [{ Name: "SCHEDULED_TIME", Value: "<aws.scheduler.scheduled-time>" }],
+        },
+      ],
+    },
+    ClientToken: "hourly-<aws.scheduler.scheduled-time>",
+    StartedBy: "git-diff-hourly",
+    PropagateTags: "TASK_DEFINITION",
+  });
+  // Scheduler looks for the word as it is: escaped, as Terraform's jsonencode would have it, it might go unseen.
+  expect(target.input).toContain("<aws.scheduler.scheduled-time>");
+});
+
+test("the longest names still make a client token that ECS takes", () => {
+  const name = "c".repeat(20);
+  const longest = new Template({
+    ...SMALLEST,
+    repositories: undefined,
+    collections: [{ name, repositories: [{ name: "x" }] }],
+  });
+  const { target } = longest.get(`aws_scheduler_schedule.schedule-${name}`) as { target: { input: string } };
+  const { ClientToken } = JSON.parse(
+    target.input.replaceAll("<aws.scheduler.scheduled-time>", "2026-01-02T00:00:00Z"),
+  );
+  expect(ClientToken.length).toBeLessThanOrEqual(64);
+});
+
+test("no name is longer than AWS takes", () => {
+  const longest = new Template({
+    ...SMALLEST,
+    name: "n".repeat(32),
+    repositories: undefined,
+    collections: [{ name: "c".repeat(20), repositories: [{ name: "x" }] }],
+  });
+  const names = (type: string) =>
+    Object.values(longest.json.resource[type] ?? {}).map(({ name }) => String(name));
+  const tooLong = [
+    ...names("aws_iam_role"),
+    ...names("aws_scheduler_schedule"),
+    ...names("aws_scheduler_schedule_group"),
+  ];
+  expect(tooLong).toHaveLength(5);
+  expect(tooLong.filter((name) => name.length > 64)).toEqual([]);
+  const bucket = String(longest.get("aws_s3_bucket.results").bucket).replace(/\$\{.*\}/, "123456789012");
+  expect(bucket.length).toBeLessThanOrEqual(63);
+});
+
+test("the schedule's role starts this task in this cluster and passes these two roles to ECS", () => {
+  expect(template.statements("aws_iam_policy.schedule-hourly_role_1")).toEqual([
+    {
+      Sid: "StartTask",
+      Effect: "Allow",
+      Action: ["ecs:RunTask"],
+      Resource: [`arn:${partition}:ecs:eu-west-1:${account}:task-definition/git-diff-hourly:*`],
+      Condition: { ArnEquals: { "ecs:cluster": ref("aws_ecs_cluster.cluster.arn") } },
+    },
+    {
+      Sid: "TagTask",
+      Effect: "Allow",
+      Action: ["ecs:TagResource"],
+      Resource: [`arn:${partition}:ecs:eu-west-1:${account}:task/${ref("aws_ecs_cluster.cluster.name")}/*`],
+      Condition: { StringEquals: { "ecs:CreateAction": "RunTask" } },
+    },
+    {
+      Sid: "PassRoles",
+      Effect: "Allow",
+      Action: ["iam:PassRole"],
+      Resource: [ref("aws_iam_role.task-hourly_worker.arn"), ref("aws_iam_role.task-hourly_execution.arn")],
+      Condition: { StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } },
+    },
+    {
+      Sid: "DeadLetters",
+      Effect: "Allow",
+      Action: ["sqs:SendMessage"],
+      Resource: [ref("aws_sqs_queue.schedules_dead-letters.arn")],
+    },
+  ]);
+});
