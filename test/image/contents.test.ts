@@ -156,17 +156,20 @@ describe.skipIf(lack !== undefined).each([...platforms])(
       expect(built.megabytes * 1e6).toBeLessThanOrEqual(64 * 1024 ** 2);
     });
 
-    test.skipIf(cpu !== arch())("starts in less than a tenth of a second", async () => {
-      const worker = join(image.folder, "worker");
-      const times: number[] = [];
-      for (let run = 0; run < 10; run++) {
-        const { milliseconds, text } = await timeToFirstByte(worker);
-        expect(text).toContain("GIT_REPO is missing");
-        times.push(milliseconds);
-      }
-      // The best of ten: other tests have the computer too.
-      expect(Math.min(...times)).toBeLessThan(100);
-    });
+    // Natively only: emulation takes a second of its own.
+    if (cpu === arch()) {
+      test("starts in less than a tenth of a second", async () => {
+        const worker = join(image.folder, "worker");
+        const times: number[] = [];
+        for (let run = 0; run < 10; run++) {
+          const { milliseconds, text } = await timeToFirstByte(worker);
+          expect(text).toContain("GIT_REPO is missing");
+          times.push(milliseconds);
+        }
+        // The best of ten: other tests have the computer too.
+        expect(Math.min(...times)).toBeLessThan(100);
+      });
+    }
   },
 );
 
