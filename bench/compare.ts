@@ -84,16 +84,19 @@ async function compareWays(setting: Setting, path: string, days: number): Promis
   ];
 
   const scratch = join(folder, "scratch");
-  const setCursor = () => aws.putParameter("/bench/one", from);
-  const measured = async (name: string, times: number, way: Way) => {
-    note(`Measuring ${name}`);
-    return measure(name, scratch, host, times, setCursor, way);
-  };
-  const obvious = await measured("the obvious way", 1, cloneAll(setting, from));
-  const worker = await measured("this worker", 7, async (temporary, run) =>
-    run({ program: setting.worker, args: [], env: { ...environment(setting), TMPDIR: temporary } }),
-  );
-  const floor = await measured("the floor", 7, bareGit(host, from, to));
+  const prepare = () => aws.putParameter("/bench/one", from);
+  note("Measuring the obvious way");
+  const ours: Way = async (temporary, run) =>
+    run({ program: setting.worker, args: [], env: { ...environment(setting), TMPDIR: temporary } });
+  const clone = { name: "the obvious way", prepare, way: cloneAll(setting, from) };
+  const contenders = [
+    { name: "this worker", prepare, way: ours },
+    { name: "the floor", prepare, way: bareGit(host, from, to) },
+  ];
+  const [obvious] = await measure([clone], scratch, host, 1);
+  note("Measuring this worker and the floor in turns");
+  const [worker, floor] = await measure(contenders, scratch, host, 9);
+  if (!obvious || !worker || !floor) return;
 
   const key = (await aws.objects(bucket, "one/")).find((key) => key.endsWith(".diff")) ?? "";
   const same = Buffer.compare(await aws.body(bucket, key), await aws.body(bucket, "obvious.diff")) === 0;
@@ -156,14 +159,10 @@ async function collectMany(
   note("Collecting them");
   const env = { ...environment({ host, aws, bucket }), REPOSITORIES: JSON.stringify(entries), GIT_REPO: "" };
   const single = { PARAMETER_NAME: "", RESULTS_BUCKET: "" };
-  const { seconds } = await measure(
-    "many",
-    join(folder, "scratch"),
-    host,
-    1,
-    async () => {},
-    (temporary, run) => run({ program: worker, args: [], env: { ...env, ...single, TMPDIR: temporary } }),
-  );
+  const way: Way = (temporary, run) =>
+    run({ program: worker, args: [], env: { ...env, ...single, TMPDIR: temporary } });
+  const contender = { name: "many", prepare: async () => {}, way };
+  const [{ seconds } = { seconds: 0 }] = await measure([contender], join(folder, "scratch"), host, 1);
   console.log(
     `\n${number} small repositories in one run: ${seconds.toFixed(1)} s, ${(number / seconds).toFixed(1)} a second.`,
   );

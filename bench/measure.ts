@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
-import { createWriteStream, readdirSync, readFileSync, statSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Host } from "../test/helpers/host.ts";
 
@@ -21,67 +21,82 @@ export interface Command {
   readonly env?: Readonly<Record<string, string>>;
   /** A file for its standard output. */
   readonly output?: string;
-  readonly input?: string;
 }
 
 /** One way to do the job, in an empty folder of its own. */
 export type Way = (folder: string, run: (command: Command) => Promise<void>) => Promise<void>;
 
+/** A way to do the job, and what is to be set up before each time. */
+export interface Contender {
+  readonly name: string;
+  readonly prepare: () => Promise<void>;
+  readonly way: Way;
+}
+
 /**
- * Measures a way: `times` for the time alone, and once more for disk and memory, since looking at those every few
- * milliseconds takes time itself. What takes long is done once, for all.
+ * Measures ways side by side: in turns, `times` each for the time alone, so that whatever else the computer does
+ * falls on all of them alike; and once more each for disk and memory, since looking at those every few milliseconds
+ * takes time itself. What takes long is done once, for all.
  */
 export async function measure(
-  name: string,
+  contenders: readonly Contender[],
   folder: string,
   host: Host,
   times: number,
-  prepare: () => Promise<void>,
-  way: Way,
-): Promise<Measure> {
-  const seconds: number[] = [];
-  let [wireBytes, diskBytes, memoryBytes] = [0, 0, 0];
+): Promise<Measure[]> {
+  const seconds = contenders.map((): number[] => []);
+  const rest = contenders.map(() => ({ wireBytes: 0, diskBytes: 0, memoryBytes: 0 }));
   for (let turn = 0; turn <= times; turn++) {
-    const watched = turn === times || times === 1;
-    await prepare();
-    await mkdir(folder);
-    host.reset();
-    const running = new Set<number>();
-    const look = () => {
-      memoryBytes = Math.max(memoryBytes, residentBytes(running));
-      diskBytes = Math.max(diskBytes, sizeOf(folder));
-    };
-    const watch = watched ? setInterval(look, times === 1 ? 250 : 10) : undefined;
-    const started = performance.now();
-    await way(folder, (command) => execute(command, running));
-    const taken = (performance.now() - started) / 1_000;
-    clearInterval(watch);
-    if (watched) look();
-    if (!watched || times === 1) seconds.push(taken);
-    wireBytes = host.bytesSent + host.bytesReceived;
-    await rm(folder, { recursive: true, force: true });
+    for (const [index, { prepare, way }] of contenders.entries()) {
+      await prepare();
+      const watched = turn === times || times === 1;
+      const result = await once(folder, host, way, watched ? (times === 1 ? 250 : 10) : undefined);
+      if (!watched || times === 1) seconds[index]?.push(result.seconds);
+      if (watched) rest[index] = result;
+    }
     if (times === 1) break;
   }
-  seconds.sort((left, right) => left - right);
-  return { name, seconds: seconds[seconds.length >> 1] ?? 0, wireBytes, diskBytes, memoryBytes };
+  return contenders.map(({ name }, index) => {
+    const sorted = seconds[index]?.sort((left, right) => left - right) ?? [];
+    return { ...(rest[index] as (typeof rest)[number]), name, seconds: sorted[sorted.length >> 1] ?? 0 };
+  });
 }
 
-async function execute(
-  { program, args, env = {}, output, input }: Command,
-  running: Set<number>,
-): Promise<void> {
+async function once(
+  folder: string,
+  host: Host,
+  way: Way,
+  lookEvery: number | undefined,
+): Promise<Omit<Measure, "name">> {
+  let [diskBytes, memoryBytes] = [0, 0];
+  await mkdir(folder);
+  host.reset();
+  const running = new Set<number>();
+  const look = () => {
+    memoryBytes = Math.max(memoryBytes, residentBytes(running));
+    diskBytes = Math.max(diskBytes, sizeOf(folder));
+  };
+  const watch = lookEvery === undefined ? undefined : setInterval(look, lookEvery);
+  const started = performance.now();
+  await way(folder, (command) => execute(command, running));
+  const seconds = (performance.now() - started) / 1_000;
+  clearInterval(watch);
+  if (watch) look();
+  await rm(folder, { recursive: true, force: true });
+  return { seconds, wireBytes: host.bytesSent + host.bytesReceived, diskBytes, memoryBytes };
+}
+
+async function execute({ program, args, env = {}, output }: Command, running: Set<number>): Promise<void> {
+  const file = output === undefined ? undefined : await open(output, "w");
   const child = spawn(program, args, {
     env: { PATH: process.env.PATH, ...env },
-    stdio: ["pipe", "pipe", "pipe"],
+    stdio: ["ignore", file?.fd ?? "pipe", "pipe"],
   });
   if (child.pid) running.add(child.pid);
   const said: Buffer[] = [];
-  child.stdin.on("error", () => {});
-  child.stdin.end(input);
-  child.stderr.on("data", (chunk: Buffer) => said.push(chunk));
-  if (output) child.stdout.pipe(createWriteStream(output));
-  else child.stdout.on("data", (chunk: Buffer) => said.push(chunk));
-  const status = await new Promise((resolve, reject) => child.once("error", reject).once("close", resolve));
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => said.push(chunk));
+  const status = await new Promise((resolve, reject) => child.once("error", reject).once("exit", resolve));
+  await file?.close();
   if (child.pid) running.delete(child.pid);
   if (status !== 0)
     throw new Error(

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Commit, readCommits } from "./commit.ts";
 import { attributesIn, changedBlobs, checkOutAttributes, emptyTree } from "./diff.ts";
 import { GitError, isRefusal } from "./errors.ts";
-import { type History, readHistory } from "./history.ts";
+import { between, type History, readHistory } from "./history.ts";
 import { type Head, promisor, type Remote } from "./remote.ts";
 import { together } from "./together.ts";
 
@@ -61,7 +61,7 @@ export async function fetchStep(
           // Beside it, since neither needs what the other brings.
           prepareDiff(remote, before, to, blobless),
         );
-        const bytes = packBytes + (await remote.packBytes());
+        const bytes = packBytes + (await remote.packBytes()) + (await between(remote).packBytes());
         return {
           rung: all ? "full" : reached,
           packBytes: bytes,

@@ -29,26 +29,29 @@ export async function readHistory(
   return walk(remote, from, to);
 }
 
+/** The scratch repository for the commits between two. */
+export const between = (remote: Remote): Remote => remote.beside("between.git");
+
 /**
  * Has the host send just the commits between, without trees, into a repository that knows `from` and claims to have
  * all that lies behind it: then the host, who has the whole graph, leaves out exactly what `from` has too.
  */
 async function readBetween(remote: Remote, from: Commit, to: Commit): Promise<History> {
-  const between = remote.beside("between.git");
-  await between.reset();
+  const commitsOnly = between(remote);
+  await commitsOnly.reset();
   const parentless = from.text.replace(/^parent .*\n/gm, "");
-  await writeCommit(between, from.text);
+  await writeCommit(commitsOnly, from.text);
   // The claim: git replaces `from` by a commit without parents, and so never goes looking for them.
   if (from.parents.length > 0) {
-    const replacement = join(between.directory, "refs", "replace", from.id);
+    const replacement = join(commitsOnly.directory, "refs", "replace", from.id);
     await mkdir(dirname(replacement));
-    await writeFile(replacement, await writeCommit(between, parentless));
+    await writeFile(replacement, await writeCommit(commitsOnly, parentless));
   }
   // Protocol 0 knows no negotiation tip: there, git tells the host of what its refs are at.
-  await writeFile(join(between.directory, "refs", "collected"), `${from.id}\n`);
+  await writeFile(join(commitsOnly.directory, "refs", "collected"), `${from.id}\n`);
   const args = ["--filter=tree:0", `--negotiation-tip=${from.id}`, "origin", to.id];
   try {
-    await between.fetch(args, { config: promisor });
+    await commitsOnly.fetch(args, { config: promisor });
   } catch (error) {
     // Where `to` lies behind `from`, there is nothing to send; git takes that for an error.
     const nothing = isRefusal(error) && error.message.includes("did not send all necessary objects");
@@ -56,7 +59,7 @@ async function readBetween(remote: Remote, from: Commit, to: Commit): Promise<Hi
     throw error;
   }
   let [commits, descends] = [0, false];
-  for await (const { parents } of commitsIn(between)) {
+  for await (const { parents } of commitsIn(commitsOnly)) {
     commits++;
     descends ||= parents.includes(from.id);
   }

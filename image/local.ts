@@ -96,5 +96,5 @@ function placeOf(location: Location, branch: string | undefined): string {
   const place = isRemote(location)
     ? `${url.host}${url.pathname.replace(/\.git$/, "")}`
     : `${basename(decodeURIComponent(url.pathname))}-${hash}`;
-  return branch === undefined ? place : `${place}@${branch.replaceAll("/", "-")}`;
+  return branch === undefined ? place : `${place}@${encodeURIComponent(branch)}`;
 }

@@ -14,12 +14,14 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 async function main(args: readonly string[], environment: Environment): Promise<number> {
   const stop = new AbortController();
+  let signalled: number | undefined;
   const stopped = new Promise<number>((resolve) => {
     for (const [signal, code] of [
       ["SIGTERM", status.terminated],
       ["SIGINT", status.interrupted],
     ] as const) {
       process.once(signal, () => {
+        signalled = code;
         stop.abort(
           new LimitError("stopped", `The run was stopped by ${signal}.`, "The next run goes on from here."),
         );
@@ -28,7 +30,7 @@ async function main(args: readonly string[], environment: Environment): Promise<
     }
   });
   const code = await Promise.race([collectAll(args, environment, stop.signal), stopped]);
-  return code;
+  return signalled ?? code;
 }
 
 async function collectAll(

@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { AbortMultipartUploadCommand, S3Client } from "@aws-sdk/client-s3";
+import { AbortMultipartUploadCommand, CreateMultipartUploadCommand, S3Client } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import { StoreError } from "./errors.ts";
 import type { ObjectStore } from "./stores.ts";
@@ -7,6 +7,9 @@ import type { ObjectStore } from "./stores.ts";
 /** Two parts at once bound the memory of an upload; 5 MiB is the least S3 takes, and 10,000 of them the most. */
 const partSize = 5 * 1024 * 1024;
 const partsAtOnce = 2;
+
+/** After so many bytes, the memory of parts that were sent is given back; left to itself, Bun lets it pile up. */
+const bytesBetweenCollections = 3 * partSize;
 
 /** How long a broken upload may take to be withdrawn. */
 const graceMilliseconds = 5_000;
@@ -41,7 +44,7 @@ export function s3Objects(client: S3Client, place: string, signal: AbortSignal):
         // Left to us, so that an upload that cannot be withdrawn does not hide why it was to be.
         leavePartsOnError: true,
       });
-      const giveUp = () => void upload.abort();
+      const giveUp = () => setTimeout(() => late.abort(), graceMilliseconds).unref();
       signal.addEventListener("abort", giveUp, { once: true });
       try {
         await upload.done();
@@ -69,15 +72,12 @@ async function withdraw(
 }
 
 /**
- * The client for an upload, which knows no signal and would wait for ever for an answer: everything stops at once, but
- * for the calls without which it could not be withdrawn.
+ * The client for an upload, which by itself knows no signal and waits for an answer for ever. What begins it may still
+ * end, or nobody would know what to withdraw.
  */
 function stoppable(client: S3Client, signal: AbortSignal, late: AbortSignal): S3Client {
-  const send = (command: Parameters<S3Client["send"]>[0]) => {
-    const needed =
-      command instanceof CreateMultipartUploadCommand || command instanceof AbortMultipartUploadCommand;
-    return client.send(command, { abortSignal: needed ? late : signal });
-  };
+  const send: S3Client["send"] = (command: Parameters<S3Client["send"]>[0]) =>
+    client.send(command, { abortSignal: command instanceof CreateMultipartUploadCommand ? late : signal });
   return Object.assign(Object.create(client), { send });
 }
 
@@ -87,6 +87,7 @@ async function* remember(
   tell: (error: unknown) => void,
 ): AsyncGenerator<Uint8Array> {
   const chunks = body[Symbol.asyncIterator]();
+  let passed = 0;
   try {
     // Step by step: an upload that breaks by itself throws into this generator, and that is not the body's doing.
     for (;;) {
@@ -95,6 +96,11 @@ async function* remember(
         throw error;
       });
       if (next.done) return;
+      passed += next.value.length;
+      if (passed > bytesBetweenCollections) {
+        passed = 0;
+        Bun.gc(true);
+      }
       yield next.value;
     }
   } finally {
