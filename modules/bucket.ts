@@ -83,9 +83,9 @@ export class Bucket extends Construct {
   }
 
   /**
-   * The task roles may add objects, withdraw broken uploads, list, and read step records; nobody may read a diff through this policy or
-   * delete anything. The whole bucket, as it holds nothing but these results: a line for each repository would fill
-   * the 20 KB that a bucket policy has at about 150 repositories.
+   * The task roles may add objects, withdraw broken uploads, list, and read step records; nobody may read a diff through
+   * this policy or delete anything. It speaks of the whole bucket, as that holds nothing but these results: a line for
+   * each repository would fill the 20 KB that a bucket policy has at about 150 repositories.
    */
   private statements(roleArns: readonly string[]): Statement[] {
     const tasks = { Effect: "Allow", Principal: { AWS: roleArns } } as const;

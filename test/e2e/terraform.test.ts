@@ -38,7 +38,7 @@ const lack = lacking({
 setDefaultTimeout(300_000);
 
 describe.skipIf(lack !== undefined)(`a real Terraform${lack ? ` (${lack})` : ""}`, () => {
-  const folder = mkdtempSync(join(tmpdir(), "git-diff-terraform-"));
+  let folder: string;
   let emulated: Aws;
   let environment: Record<string, string>;
   let aws: Clients;
@@ -49,6 +49,7 @@ describe.skipIf(lack !== undefined)(`a real Terraform${lack ? ` (${lack})` : ""}
   let deployments: Record<"smallest" | "many" | "private" | "kms", Deployment>;
 
   beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "git-diff-terraform-"));
     emulated = await startAws();
     environment = await terraformEnvironment(emulated, folder);
     aws = clients(emulated);
