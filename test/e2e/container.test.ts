@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DescribeTaskDefinitionCommand, ECSClient, type TaskDefinition } from "@aws-sdk/client-ecs";
 import { GetPolicyVersionCommand, IAMClient, ListAttachedRolePoliciesCommand } from "@aws-sdk/client-iam";
-import { GetBucketPolicyCommand } from "@aws-sdk/client-s3";
+import { GetBucketPolicyCommand, PutBucketPolicyCommand } from "@aws-sdk/client-s3";
 import { GetScheduleCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
 import { GetParametersCommand, PutParameterCommand } from "@aws-sdk/client-ssm";
 import type { Statement } from "../../modules/iam.ts";
@@ -66,6 +66,7 @@ describe.skipIf(lack !== undefined)(`the whole way${lack ? ` (${lack})` : ""}`, 
     const Value = `${CREDENTIALS.user}:${CREDENTIALS.password}`;
     await aws.ssm.send(new PutParameterCommand({ Name: name, Value, Type: "SecureString", Overwrite: true }));
     task = await readTask(aws);
+    await allowPlainHttp(aws);
     role = await startRole(aws);
     image = (await buildImage("linux/arm64")).name;
   });
@@ -303,6 +304,17 @@ async function readTask({ motoEndpoint, environment, s3, ssm }: Aws): Promise<Ta
       ...["--memory", `${definition.memory}m`],
     ],
   };
+}
+
+/** The emulator is reached over plain HTTP, as nothing but TLS would be let through by the bucket's policy. */
+async function allowPlainHttp({ s3 }: Aws): Promise<void> {
+  const { Policy = "" } = await s3.send(new GetBucketPolicyCommand({ Bucket: BUCKET }));
+  const { Statement, ...rest } = JSON.parse(Policy);
+  const others = Statement.filter(({ Sid }: Statement) => Sid !== "TlsOnly");
+  expect(others.length).toBe(Statement.length - 1);
+  await s3.send(
+    new PutBucketPolicyCommand({ Bucket: BUCKET, Policy: JSON.stringify({ ...rest, Statement: others }) }),
+  );
 }
 
 /** The endpoint where a container of ECS finds its role's credentials. */
