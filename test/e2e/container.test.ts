@@ -117,7 +117,8 @@ describe.skipIf(lack !== undefined)(`the whole way${lack ? ` (${lack})` : ""}`, 
   }
 
   async function commit(text: string): Promise<string> {
-    await repository.write("file", text);
+    const around = "The same as ever.\n".repeat(9);
+    await repository.write("file", `${around}${text}${around}`);
     const head = await repository.commit();
     heads.push(head);
     return head;

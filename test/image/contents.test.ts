@@ -221,6 +221,8 @@ describe.skipIf(lack !== undefined)(`a build${lack ? ` (${lack})` : ""}`, () => 
         "host",
         "--platform",
         "linux/arm64",
+        "--output",
+        "type=tar,dest=/dev/null",
         "--file",
         "image/Dockerfile",
         ".",
@@ -232,7 +234,7 @@ describe.skipIf(lack !== undefined)(`a build${lack ? ` (${lack})` : ""}`, () => 
     // Each step is announced, and then either said to be CACHED or run.
     const steps = [...log.matchAll(/^#(\d+) \[(\S+) [\d/ ]+\] (RUN .*)/gm)];
     const ran = steps.filter(([, number]) => !log.includes(`#${number} CACHED`)).map(([, , stage]) => stage);
-    expect(steps.length).toBeGreaterThan(5);
+    expect(steps.length).toBe(dockerfile.match(/^RUN /gm)?.length ?? 0);
     expect(ran).toEqual(["worker"]);
   });
 });
