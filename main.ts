@@ -11,7 +11,7 @@ import { Cluster } from "./modules/cluster.ts";
 import { runCommand, setCommand } from "./modules/commands.ts";
 import { type Configuration, ConfigurationError, parse } from "./modules/configuration.ts";
 import { Credentials } from "./modules/credentials.ts";
-import { contentHash, Ecr, prebuilt } from "./modules/ecr.ts";
+import { contentHash, Ecr, prebuilt, SOURCES } from "./modules/ecr.ts";
 import { Schedule } from "./modules/schedule.ts";
 import { ScheduleGroup } from "./modules/schedule-group.ts";
 import { Task } from "./modules/task.ts";
@@ -52,7 +52,7 @@ export class GitDiff extends TerraformStack {
         ? new Ecr(this, "ecr", {
             account,
             name,
-            tag: contentHash(root, ["image", "package-lock.json"]),
+            tag: contentHash(root, SOURCES),
             context: relative(join(app.outdir, "stacks", name), root),
           })
         : prebuilt(configuration.image, account);

@@ -10,6 +10,9 @@ import { RegistryImage } from "@cdktf/provider-docker/lib/registry-image";
 import { Construct } from "constructs";
 import type { Account } from "./account.ts";
 
+/** What the image is made of, as paths below the project: .dockerignore lets just these into the build. */
+export const SOURCES = ["image", "package.json", "package-lock.json"];
+
 export interface EcrProps {
   readonly account: Account;
   /** The repository's name. */

@@ -330,7 +330,7 @@ describe("synthesis", () => {
   test("gives the same bytes in every checkout", async () => {
     const checkouts = ["one", "another/of/another/depth"].map((name) => join(folder, name));
     for (const checkout of checkouts) {
-      for (const part of ["main.ts", "cdktf.json", "package-lock.json", "modules", "image"]) {
+      for (const part of ["main.ts", "cdktf.json", "package.json", "package-lock.json", "modules", "image"]) {
         cpSync(join(root, part), join(checkout, part), { recursive: true });
       }
       symlinkSync(join(root, "node_modules"), join(checkout, "node_modules"));

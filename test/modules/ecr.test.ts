@@ -47,6 +47,26 @@ describe("an image that is built", () => {
     expect(built.container().image).toBe(`${ref("aws_ecr_repository.ecr.repository_url")}@${digest}`);
   });
 
+  test("changes the task and its schedule when it changes, and nothing else", () => {
+    const template = new Template({ ...SMALLEST, image: "build" });
+    const resources = template.addresses.filter((address) => !address.startsWith("data."));
+    const changed = new Set(["docker_image.ecr_image"]);
+    for (const address of changed) {
+      // A new revision of the task leaves its ARN without the revision as it was.
+      const reads = new RegExp(`\\$\\{${address}\\.(?!arn_without_revision)`);
+      for (const one of resources) if (reads.test(JSON.stringify(template.get(one)))) changed.add(one);
+    }
+    expect([...changed]).toEqual([
+      "docker_image.ecr_image",
+      "docker_registry_image.ecr_pushed",
+      "aws_ecs_task_definition.task-all",
+      "aws_scheduler_schedule.schedule-all",
+    ]);
+    // The tag stands in the image's name alone.
+    const [tag = ""] = /[0-9a-f]{64}$/.exec(String(template.get("docker_image.ecr_image").name)) ?? [];
+    expect(JSON.stringify(template.json).split(tag).length).toBe(2);
+  });
+
   test("is all that the execution role may pull", () => {
     const pull = built.allStatements.find(({ Sid }) => Sid === "PullImage");
     expect(pull?.Resource).toEqual([ref("aws_ecr_repository.ecr.arn")]);
