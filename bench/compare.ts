@@ -3,7 +3,9 @@ import { mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { DeleteParameterCommand } from "@aws-sdk/client-ssm";
 import { diffOptions } from "../image/diff.ts";
+import { planStep, recordName } from "../image/step.ts";
 import { type Aws, startAws } from "../test/helpers/aws.ts";
 import { git, hermetic } from "../test/helpers/git.ts";
 import { type Host, startHost } from "../test/helpers/host.ts";
@@ -14,7 +16,7 @@ const usage = `Usage: npm run bench -- --repo PATH-OR-URL [--days N]
 
 Serves the repository over smart HTTP on loopback, takes the commits of its newest N days (1 unless told) and collects
 them in three ways: the obvious one (clone everything, git diff to a file, upload it), this worker, and the floor (the
-bare git commands of the worker's best way, with nothing around them). Prints them side by side, and as ratios.
+bare git commands of the worker's best way, ls-remote, fetch and diff, with nothing around them). Prints them side by side, and as ratios.
 Then it collects 100 small repositories in one run.
 `;
 
@@ -84,7 +86,7 @@ async function compareWays(setting: Setting, path: string, days: number): Promis
   ];
 
   const scratch = join(folder, "scratch");
-  const prepare = () => aws.putParameter("/bench/one", from);
+  const prepare = () => beginAt(setting, "/bench/one", `${bucket}/one`, from);
   note("Measuring the obvious way");
   const ours: Way = async (temporary, run) =>
     run({ program: setting.worker, args: [], env: { ...environment(setting), TMPDIR: temporary } });
@@ -108,6 +110,34 @@ ${ratio(obvious.wireBytes, worker.wireBytes)} times fewer bytes over the wire an
 ${ratio(obvious.diskBytes, worker.diskBytes)} times less disk, and takes ${ratio(worker.seconds, floor.seconds)} times \
 as long as the floor. The two diffs are ${same ? "the same, byte for byte" : "DIFFERENT"}.`);
   if (!same) process.exitCode = 1;
+}
+
+/** Has a repository as the run of the day before left it: a record that ends at `commit`, and the cursor there. */
+async function beginAt(
+  { aws }: Pick<Setting, "aws">,
+  parameter: string,
+  place: string,
+  commit: string,
+): Promise<void> {
+  const url = `${aws.motoEndpoint}/${place}`;
+  const record = {
+    ...planStep(undefined, commit, new Date(0)),
+    ...{ schemaVersion: 1, state: "complete", number: 1, repository: "", ref: "HEAD", binary: false },
+    ...{ last: null, cursor: null, previous: null, expected: null, owner: "" },
+    ...{
+      claimed: new Date(0),
+      scheduled: new Date(0),
+      finished: new Date(0),
+      gitVersion: "",
+      workerVersion: "",
+    },
+    ...{ bytes: null, sha256: null, files: null, binaryFiles: null, linesAdded: null, linesRemoved: null },
+    ...{ commits: null, fromTree: null, toTree: null, rung: null, packBytes: null },
+  };
+  await fetch(`${url}/${recordName(2)}`, { method: "DELETE" });
+  await fetch(`${url}/${recordName(1)}`, { method: "PUT", body: JSON.stringify(record) });
+  await aws.ssm.send(new DeleteParameterCommand({ Name: parameter })).catch(() => {});
+  await aws.putParameter(parameter, commit);
 }
 
 const cloneAll =
@@ -134,6 +164,7 @@ const bareGit =
   async (folder, run) => {
     const git = (...args: string[]) => ({ program: "git", args: ["-C", folder, ...args], env: hermetic() });
     await run(git("init", "--quiet", "--bare"));
+    await run(git("ls-remote", "--symref", host.url("repository"), "HEAD"));
     await run(git("remote", "add", "origin", host.url("repository")));
     await run(git("fetch", "--quiet", "--depth=1", "--filter=blob:none", "origin", from, to));
     await run({ ...git("diff", ...diffOptions, from, to), output: join(folder, "changes.diff") });
@@ -153,7 +184,7 @@ async function collectMany(
     await repository.write("file-1.txt", "changed\n");
     await repository.commit();
     const [parameterName, resultsBucket] = [`/bench/small-${index}`, `${bucket}/small-${index}`];
-    await aws.putParameter(parameterName, from);
+    await beginAt({ aws }, parameterName, resultsBucket, from);
     entries.push({ gitRepo: host.url(`small-${index}`), parameterName, resultsBucket });
   }
   note("Collecting them");
