@@ -174,7 +174,8 @@ async function moveCursor(scene: Scene, cursor: Cursor | undefined, held: Held<C
   const { record } = held;
   try {
     if (Date.now() >= Date.parse(record.claimed) + scene.bounds.leaseSeconds * 1_000) throw leaseLost(record);
-    if (cursor?.commit !== record.to) await scene.stores.cursor.move(cursor, record.to);
+    // Also where the step ends where it began: then its version comes up with the step's number.
+    await scene.stores.cursor.move(cursor, record.to);
   } catch (error) {
     await release(scene, held);
     throw error;

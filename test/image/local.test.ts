@@ -94,8 +94,8 @@ test("this checkout: everything, then nothing, then what was committed since", a
   const diff = Buffer.from(await oracle(checkout.path, first, second));
   expect(after.get(change.events[0]?.place)?.equals(diff)).toBe(true);
   expect(cursorsIn(after)).toEqual([`${second}\n`]);
-  const record = change.events[0]?.place.replace(/[^/]*$/, (name: string) => `_steps/${name}`);
-  expect(JSON.parse(String(after.get(record.replace(/diff$/, "json"))))).toMatchObject(facts);
+  const record = change.events[0]?.place.replace(/[^/]*$/, "_steps/0000000002.json");
+  expect(JSON.parse(String(after.get(record)))).toMatchObject(facts);
 });
 
 test("several at once, by URL and by path, each in a place of its own", async () => {

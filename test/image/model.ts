@@ -167,7 +167,6 @@ export function step(world: World, index: number, deciding: Decide = decide): Wo
     case "put": {
       if (held === undefined) break;
       const then = goal === "step" && held.to === head ? (world: World) => become(over, world) : again;
-      if (cursor?.commit === held.to) return then(world);
       if (cursor === undefined) {
         if (world.cursor === undefined) return then(written(world, held.to));
         return world.cursor.commit === held.to ? then(world) : become(over);

@@ -40,7 +40,7 @@ describe("the cursor and the head", () => {
     const ran = await place.run();
     expect(ran).toMatchObject({ status: 0, left: [] });
     expect(ran.events.at(0)).toMatchObject({ event: "unchanged", commit: place.to });
-    expect(operations()).toEqual(["GetParameter"]);
+    expect(operations()).toEqual(["GetParameter", "ListObjectsV2"]);
     expect(world.host.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
       "GET /small.git/info/refs",
       "POST /small.git/git-upload-pack",
@@ -155,17 +155,16 @@ describe("the store", () => {
     await place.expectFailed(ran, "git-failed", "git diff");
   });
 
-  test("the record cannot be stored, or the cursor not be moved: the next run stores the same again", async () => {
-    const steps: FaultRule[] = [
-      { operation: "PutObject", path: "_steps", how },
-      { operation: "PutParameter", how },
-    ];
-    for (const rule of steps) {
+  test("the record cannot be completed, or the cursor not be moved: the next run stores the same again", async () => {
+    // The record that takes up the cursor, the claim, and then what completes it, twice.
+    const record = [3, 4].map((nth): FaultRule => ({ operation: "PutObject", path: "_steps", nth, how }));
+    const cursor: FaultRule[] = [{ operation: "PutParameter", nth: "all", how }];
+    for (const rules of [record, cursor]) {
       const place = await world.place(small);
-      world.aws.fail({ ...rule, nth: "all" });
+      for (const rule of rules) world.aws.fail(rule);
       const failed = await place.run();
       expect(failed.status).toBe(1);
-      expect(failed.events.at(0)?.code).toBe(rule.path ? "store-failed" : "cursor-unwritable");
+      expect(failed.events.at(0)?.code).toBe(rules === record ? "store-failed" : "cursor-unwritable");
       expect(await world.aws.objects(place.bucket)).toContain(place.diff);
       expect((await place.cursor())?.value).toBe(place.from);
       world.reset();
@@ -187,7 +186,7 @@ describe("the store", () => {
     const place = await world.place(small, cursor);
     const theirs = "1".repeat(40);
     const move = () => world.aws.putParameter(place.parameter, theirs);
-    world.aws.fail({ operation: "PutObject", path: "_steps", how: { run: move } });
+    world.aws.fail({ operation: "PutObject", path: ".diff", how: { run: move } });
     const ran = await place.run();
     expect(ran.status).toBe(1);
     expect(ran.events.at(0)).toMatchObject({ event: "failed", code: "cursor-moved" });
