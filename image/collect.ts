@@ -6,7 +6,7 @@ import type { Bounds } from "./bounds.ts";
 import { GitError, LimitError } from "./errors.ts";
 import { adopt, perform, release, type Scene } from "./perform.ts";
 import { decide } from "./protocol.ts";
-import { type Head, openRemote, readHead } from "./remote.ts";
+import { openRemote, readHead } from "./remote.ts";
 import type { Repository } from "./repository.ts";
 import {
   type ClaimedStep,
@@ -106,14 +106,15 @@ async function goOn(scene: Scene): Promise<Outcome> {
         head = latest ?? head;
       }
     }
+    const { ref } = head;
     const decision = decide({ cursor, tail: tail?.record, head: head.commit, now, leaseMilliseconds: lease });
-    const begin = (number: number, from: string | undefined, to: Head): ClaimedStep => ({
-      ...planStep(from, to.commit, bounds.scheduledTime),
+    const begin = (number: number, from: string | undefined, to: string): ClaimedStep => ({
+      ...planStep(from, to, bounds.scheduledTime),
       schemaVersion: 1,
       state: "claimed",
       number,
       repository: repository.location.url,
-      ref: to.ref,
+      ref,
       binary: bounds.binary,
       last: from ?? null,
       cursor: cursor?.identity ?? null,
@@ -137,8 +138,8 @@ async function goOn(scene: Scene): Promise<Outcome> {
       continue;
     }
     if (decision.do === "adopt") {
-      const { number, to, next, expected } = decision;
-      await adopt(scene, { ...begin(number, to, { ...head, commit: to }), next, expected });
+      const { number, adoption } = decision;
+      await adopt(scene, { ...begin(number, adoption.to, adoption.to), ...adoption });
       continue;
     }
     if (decision.do === "move") {
@@ -151,18 +152,19 @@ async function goOn(scene: Scene): Promise<Outcome> {
     // Claim, or take over what is left of somebody's claim. Of all runs that try, one succeeds.
     const held =
       decision.do === "claim"
-        ? await writeStep(objects, begin(decision.number, decision.from, head), undefined)
+        ? await writeStep(objects, begin(decision.number, decision.from, head.commit), undefined)
         : await writeStep(objects, { ...decision.tail, owner, claimed }, tail?.tag);
     if (held === undefined) continue;
 
     // Fetch, store, complete.
-    const left = decision.do === "finish" ? decision : undefined;
+    const instead = decision.do === "finish" ? decision.instead : undefined;
+    const left = decision.do === "finish" ? { instead, cursor } : undefined;
     const { done, head: latest } = await perform(scene, held, head, left);
     steps.push({ step: done.record, place: done.record.diff && objects.place(done.record.diff) });
     head = latest;
 
     // Move, unless the cursor was set by hand since the step was claimed.
-    if (left?.wanted === false) continue;
+    if (instead) continue;
     await moveCursor(scene, cursor, done);
     if (done.record.to === head.commit) return { status: "collected", steps };
   }
@@ -193,7 +195,8 @@ async function moveCursor(scene: Scene, cursor: Cursor | undefined, held: Held<C
   const { record } = held;
   try {
     if (Date.now() >= Date.parse(record.claimed) + scene.bounds.leaseSeconds * 1_000) throw leaseLost(record);
-    if (cursor?.commit !== record.to) await scene.stores.cursor.move(cursor, record.to);
+    // Also where the step ends where it began: then its version comes up with the step's number.
+    await scene.stores.cursor.move(cursor, record.to);
   } catch (error) {
     await release(scene, held);
     throw error;

@@ -3,6 +3,7 @@ import type { Bounds } from "./bounds.ts";
 import { type Contents, count, emptyTree, openDiff } from "./diff.ts";
 import { GitError, LimitError } from "./errors.ts";
 import { type Fetched, fetchStep } from "./fetch.ts";
+import type { Adoption } from "./protocol.ts";
 import { type Head, type Remote, readHead } from "./remote.ts";
 import type { Repository } from "./repository.ts";
 import {
@@ -15,7 +16,7 @@ import {
   recordName,
   writeStep,
 } from "./step.ts";
-import type { ObjectStore, Stores } from "./stores.ts";
+import type { Cursor, ObjectStore, Stores } from "./stores.ts";
 
 /** What a run of one repository works with. */
 export interface Scene {
@@ -28,9 +29,15 @@ export interface Scene {
   readonly owner: string;
 }
 
+/** What to do with a step that another run left, if the cursor was set by hand since: see `decide`. */
+interface Left {
+  readonly instead: Adoption | undefined;
+  readonly cursor: Cursor | undefined;
+}
+
 /**
  * Performs a step that this run owns: fetches it, stores its diff, completes its record.
- * @param left set where another run claimed it, and may have stored its diff: then whether it is wanted without one
+ * @param left set where another run claimed it, and may have stored its diff
  * @returns the completed step, and the remote's head, which is newer where the step's own end was lost
  * @throws GitError, StoreError, LimitError; then the step is free for the next run at once
  */
@@ -38,7 +45,7 @@ export async function perform(
   scene: Scene,
   claim: Held<ClaimedStep>,
   head: Head,
-  left: { readonly wanted: boolean } | undefined,
+  left: Left | undefined,
 ): Promise<{ done: Held<CompleteStep>; head: Head }> {
   let held = claim;
   const amend = async (change: Partial<ClaimedStep>) => {
@@ -49,15 +56,22 @@ export async function perform(
   try {
     const { last, scheduled } = held.record;
     const at = new Date(scheduled);
-    if (left?.wanted === false) {
+    if (left?.instead) {
       const stored = await countStored(scene.stores.objects, held.record.diff);
       if (stored !== undefined) return await finish(stored);
-      await amend(planStep(last ?? undefined, last ?? emptyTree, at));
+      const { to } = left.instead;
+      await amend({
+        ...planStep(to, to, at),
+        last: to,
+        cursor: left.cursor?.identity ?? null,
+        ...left.instead,
+      });
+      return await finish(nothing);
     }
     for (;;) {
       const { from, to } = held.record;
-      // The branch went back to where the step begins before any of it could be stored; or nobody wants it any more.
-      if (to === (last ?? emptyTree)) return await finish(nothing);
+      // The branch went back to where the step begins before any of it could be stored.
+      if (to === last) return await finish(nothing);
       const fetched = await fetchClaimed(scene, { commit: to, ref: head.ref }, from);
       if (fetched !== "from gone" && "rung" in fetched) {
         return await finish(await store(scene, held.record, fetched));

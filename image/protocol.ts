@@ -14,6 +14,15 @@ export interface View {
   readonly leaseMilliseconds: number;
 }
 
+/** What a record says that moves nothing: the chain goes on where the cursor was found. */
+export interface Adoption {
+  readonly to: string;
+  /** Where the chain ended, if that is elsewhere. */
+  readonly expected: string | null;
+  /** The number of the step that follows: greater than the cursor's version, by which a single look finds it. */
+  readonly next: number;
+}
+
 export type Decision =
   /** There is nothing to collect. */
   | { readonly do: "rest" }
@@ -21,17 +30,10 @@ export type Decision =
   | { readonly do: "leave"; readonly tail: StepRecord }
   /** Claim the step of this number, from this commit. */
   | { readonly do: "claim"; readonly number: number; readonly from: string | undefined }
-  /** Say in a record of this number, which moves nothing, that the chain goes on at `to` with the number `next`. */
-  | {
-      readonly do: "adopt";
-      readonly number: number;
-      readonly next: number;
-      readonly to: string;
-      /** Where the chain ended, if that is elsewhere. */
-      readonly expected: string | null;
-    }
-  /** The newest step was left unfinished: finish that very step; unless it is `wanted`, only if its diff is there. */
-  | { readonly do: "finish"; readonly tail: ClaimedStep; readonly wanted: boolean }
+  /** Say in a record of this number that the chain goes on elsewhere. */
+  | { readonly do: "adopt"; readonly number: number; readonly adoption: Adoption }
+  /** The newest step was left unfinished: finish that very step; or, unless its diff is there, adopt in its place. */
+  | { readonly do: "finish"; readonly tail: ClaimedStep; readonly instead?: Adoption }
   /** The newest step is complete and the cursor is not there yet: move it. */
   | { readonly do: "move"; readonly tail: CompleteStep }
   /** The cursor was deleted: make it again where the chain ends. */
@@ -50,11 +52,12 @@ export function decide({ cursor, tail, head, now, leaseMilliseconds }: View): De
     const untouched = tail.cursor === (cursor?.identity ?? null);
 
     // Killed after the claim, before or after the diff was stored. When the lease is over, whoever comes finishes it.
-    // If the cursor was set by hand since, nobody asks for the step any more; but if its diff is there, it has to have
-    // its place in the chain.
+    // If the cursor was set by hand since, nobody asks for the step any more, and it might be one that cannot be
+    // finished; but if its diff is there, it has to have its place in the chain.
     if (tail.state === "claimed") {
       if (live) return { do: "leave", tail };
-      return { do: "finish", tail, wanted: untouched || cursor === undefined };
+      if (untouched || cursor === undefined) return { do: "finish", tail };
+      return { do: "finish", tail, instead: adopt(cursor, tail.number, tail.last) };
     }
     if (cursor?.commit !== tail.to) {
       // Killed after the record was completed, before the cursor moved. While the lease lasts, its owner may still do it.
@@ -69,14 +72,18 @@ export function decide({ cursor, tail, head, now, leaseMilliseconds }: View): De
   const number = nextNumber(tail);
 
   // The cursor was set by hand, or left by the bash version: that is obeyed, once the chain says so. It says so too
-  // where only the cursor's version ran ahead, by a write that was sent twice say: every step that is claimed has a
-  // number greater than the version of the cursor it was claimed from, by which a single look finds it.
+  // where only the cursor's version ran ahead, by a write that was sent twice say.
   if (cursor !== undefined && (cursor.commit !== tail?.to || cursor.version >= number)) {
-    const expected = tail === undefined || tail.to === cursor.commit ? null : tail.to;
-    return { do: "adopt", number, next: Math.max(number, cursor.version) + 1, to: cursor.commit, expected };
+    return { do: "adopt", number, adoption: adopt(cursor, number, tail?.to ?? null) };
   }
   return { do: "claim", number, from: cursor?.commit };
 }
+
+const adopt = ({ commit, version }: Cursor, number: number, end: string | null): Adoption => ({
+  to: commit,
+  expected: end === commit ? null : end,
+  next: Math.max(number, version) + 1,
+});
 
 /** Told by the newest record alone: of all that want to go on from it, whatever cursor they saw, only one can. */
 const nextNumber = (tail: StepRecord | undefined): number =>

@@ -22,9 +22,12 @@ export function ssmCursor(client: SSMClient, name: string, abortSignal: AbortSig
     if (Version === undefined) throw new Error("Parameter Store did not say which version it stored");
     return Version;
   };
+  // Told with every write, so that a parameter deleted meanwhile can be made again; a SecureString is left to its key.
+  let isString = true;
   const read = async (): Promise<Cursor | undefined> => {
     try {
-      const { Value = "", Version = 0, LastModifiedDate } = (await get(name)).Parameter ?? {};
+      const { Value = "", Version = 0, LastModifiedDate, Type } = (await get(name)).Parameter ?? {};
+      isString = Type === "String";
       return {
         commit: asCommit(name, Value),
         version: Version,
@@ -52,8 +55,9 @@ export function ssmCursor(client: SSMClient, name: string, abortSignal: AbortSig
           return;
         }
         // Parameter Store has no conditional write, but numbers them: a write that was overtaken shows afterwards.
-        const version = await put({ Value: to, Overwrite: true });
-        if (version === from.version + 1) return;
+        const version = await put({ Value: to, Overwrite: true, ...(isString && { Type: "String" }) });
+        // The first one: it was deleted meanwhile, and this write has made it again.
+        if (version === from.version + 1 || version === 1) return;
         const theirs = (await get(`${name}:${version - 1}`)).Parameter?.Value ?? to;
         // The same value is this very write, sent again because its answer was lost; the one from before is another's.
         if (theirs === to || theirs === from.commit) return;

@@ -7,7 +7,7 @@ import { tryGit } from "../helpers/git.ts";
 import type { HostOptions } from "../helpers/host.ts";
 import { makeRepository, oracle, type Repository } from "../helpers/repository.ts";
 import { apply, changes } from "./changes.ts";
-import { collect as collectOf, text } from "./collected.ts";
+import { collect as collectOf, steps, text } from "./collected.ts";
 import { openWorld, type World } from "./world.ts";
 
 // A computer that is busy with something else is no defect.
@@ -52,7 +52,7 @@ describe("every kind of change", () => {
   test("is stored as an ordinary clone shows it, to the byte", () => {
     expect(collected.diff).toBe(text(right));
     const name = `2026-01-02-0304_${before.slice(0, 7)}-${after.slice(0, 7)}`;
-    expect(collected.names.filter((each) => each.endsWith(".diff"))).toEqual([`${name}.diff`]);
+    expect(collected.names).toEqual([`${name}.diff`, ...steps]);
   });
 
   test.each(Object.entries(changes).map(([name, { shows }]) => [name, shows]))("is there: %s", (_, shows) => {
@@ -110,7 +110,7 @@ test("a change and its revert leave no diff, and the cursor goes on", async () =
   const head = await repository.head();
   await repository.git("checkout", "--quiet", "main");
   const { names, record, cursor } = await collect(after, { GIT_BRANCH: "back" });
-  expect(names.filter((name) => name.endsWith(".diff"))).toEqual([]);
+  expect(names).toEqual(steps);
   expect(record).toMatchObject({ diff: null, bytes: 0, files: 0, from: after, to: head, commits: 2 });
   expect(cursor?.value).toBe(head);
 });

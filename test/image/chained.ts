@@ -7,6 +7,7 @@ import { parseStep, recordName, type StepRecord } from "../../image/step.ts";
 import type { Aws } from "../helpers/aws.ts";
 import { git } from "../helpers/git.ts";
 import { EMPTY_TREE } from "../helpers/repository.ts";
+import type { Story } from "./story.ts";
 
 /** Where a repository's diffs and cursor are. */
 export interface Kept {
@@ -38,12 +39,12 @@ export interface Chained extends AsyncDisposable {
 /**
  * The promise: every step is complete and begins where the one before ended, every diff belongs to one step, and all
  * diffs in order, applied by git to nothing, make up the tree at the cursor. What was checked once must stay as it is.
- * @param trees the tree of every commit there was
+ * @param story where to get the commit from that a person set the cursor to, and the tree of every commit there was
  */
 export async function openChained(
   aws: Aws,
   { bucket, parameter }: Kept,
-  trees: ReadonlyMap<string, string>,
+  { repository, trees }: Pick<Story, "repository" | "trees">,
 ): Promise<Chained> {
   const folder = await mkdtemp(join(tmpdir(), "chained-"));
   const run = async (args: string[], input?: Uint8Array) =>
@@ -62,7 +63,10 @@ export async function openChained(
     const start = step.kind === "restarted" ? step.last : step.from;
     if (before) expect(step.expected ?? start).toBe(before.to);
     if (step.from === EMPTY_TREE) await run(["read-tree", "--empty"]);
-    else if (!before || step.expected) await run(["read-tree", treeOf(step.from, trees)]);
+    else if (!before || step.expected) {
+      await run(["fetch", "--quiet", "--depth=1", `file://${repository.path}`, step.from]);
+      await run(["read-tree", step.from]);
+    }
     if (step.diff) await run(["apply", "--cached", "-"], await aws.body(bucket, step.diff));
     tree = await run(["write-tree"]);
     expect({ step: step.number, tree }).toEqual({ step: step.number, tree: treeOf(step.to, trees) });

@@ -2,6 +2,9 @@ import { expect } from "bun:test";
 import type { Repository } from "../helpers/repository.ts";
 import type { World } from "./world.ts";
 
+/** A cursor that was there: the record that takes it up, and that of the step. */
+export const steps = ["_steps/0000000001.json", "_steps/0000000002.json"];
+
 /** Runs the worker with the cursor at `from`, null for none, and reads what it stored. */
 export async function collect(
   world: World,

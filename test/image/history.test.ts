@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { HostOptions } from "../helpers/host.ts";
 import { EMPTY_TREE, makeRepository, oracle, type Repository } from "../helpers/repository.ts";
-import { collect as collectOf, text } from "./collected.ts";
+import { collect as collectOf, steps, text } from "./collected.ts";
 import { openWorld, type World } from "./world.ts";
 
 // A computer that is busy with something else is no defect.
@@ -165,7 +165,7 @@ describe("where the host has the old commit no more", () => {
     const { status, event, names, record, metadata, diff, cursor } = await collect(from);
     expect(status).toBe(0);
     const name = `2026-01-02-0304_4b825dc-${to.slice(0, 7)}`;
-    expect(names.filter((each) => each.endsWith(".diff"))).toEqual([`${name}.diff`]);
+    expect(names).toEqual([`${name}.diff`, ...steps]);
     for (const told of [event, record]) {
       expect(told).toMatchObject({ kind: "restarted", from: EMPTY_TREE, to, rung, commits: null });
     }
@@ -201,14 +201,16 @@ describe("where the host has the old commit no more", () => {
   test.each([
     ["protocol 2", {}],
     ["protocol 0", old],
-  ] as const)("ON_GONE_COMMIT=fail makes it an error that touches nothing: %s", async (_, options) => {
+  ] as const)("ON_GONE_COMMIT=fail makes it an error that stores no diff: %s", async (_, options) => {
     const { from } = await rewrite();
     Object.assign(world.host.options, options);
-    const { status, event, names, cursor } = await collect(from, { ON_GONE_COMMIT: "fail" });
+    const { status, event, names, record, cursor } = await collect(from, { ON_GONE_COMMIT: "fail" });
     expect(status).toBe(1);
     expect(event).toMatchObject({ event: "failed", code: "commit-gone" });
     expect(event?.message).toContain(from);
-    expect(names.filter((name) => name.endsWith(".diff"))).toEqual([]);
+    // The step is claimed, and free for the next run.
+    expect(names).toEqual(steps);
+    expect(record).toMatchObject({ state: "claimed", claimed: new Date(0).toISOString() });
     expect(cursor).toMatchObject({ value: from, version: 1 });
   });
 });

@@ -1,4 +1,4 @@
-import { type Decision, decide, type View } from "../../image/protocol.ts";
+import { type Adoption, type Decision, decide, type View } from "../../image/protocol.ts";
 import type { StepRecord } from "../../image/step.ts";
 
 /** A step record, with what the real one does not know: when its `to` was the head, and which diffs it has stored. */
@@ -41,7 +41,8 @@ interface Worker {
   /** Whether the tail's owner was among them. */
   readonly live?: boolean;
   readonly held?: Record;
-  readonly wanted?: boolean;
+  /** What it does with what it holds: the step, the move alone, or an adoption unless the diff is there. */
+  readonly goal?: "step" | "move" | Adoption;
   readonly theirs?: string;
 }
 
@@ -96,7 +97,7 @@ export function step(world: World, index: number, deciding: Decide = decide): Wo
         tail: undefined,
         live: undefined,
         held: undefined,
-        wanted: undefined,
+        goal: undefined,
       },
       then,
     );
@@ -106,14 +107,14 @@ export function step(world: World, index: number, deciding: Decide = decide): Wo
     if (now?.revision !== held.revision) return undefined;
     return { ...held, ...by, diffs: now.diffs, revision: held.revision + 1 };
   };
-  const { cursor, head = "", seen = 0, tail, held } = worker;
+  const { cursor, head = "", seen = 0, tail, held, goal } = worker;
   const looked = (tail: Record | undefined) => ({
     tail,
     live: tail && worker.living?.includes(tail.owner),
     living: undefined,
   });
-  const own = (held: Record, wanted: boolean | undefined, at: At = "store") =>
-    become({ at, held, wanted, tail: undefined, live: undefined, living: undefined }, stored(world, held));
+  const own = (held: Record, goal: Worker["goal"], at: At = "store") =>
+    become({ at, held, goal, tail: undefined, live: undefined, living: undefined }, stored(world, held));
 
   switch (worker.at) {
     case "over":
@@ -146,12 +147,13 @@ export function step(world: World, index: number, deciding: Decide = decide): Wo
     case "store": {
       if (held === undefined) break;
       const diff = `${held.from}>${held.to}`;
-      if (worker.wanted ? held.to === held.last : held.diffs.length > 0) return become({ at: "finish" });
-      if (!worker.wanted) {
-        const end = held.last ?? emptyTree;
-        const withdrawn = change(held, { from: end, to: end });
-        return withdrawn ? become({ at: "finish", held: withdrawn }, stored(world, withdrawn)) : become(over);
+      if (typeof goal === "object") {
+        if (held.diffs.length > 0) return become({ at: "finish" });
+        const { to } = goal;
+        const adopted = change(held, { from: to, last: to, cursor: identity(cursor), ...goal });
+        return adopted ? become({ at: "finish", held: adopted }, stored(world, adopted)) : become(over);
       }
+      if (held.to === held.last) return become({ at: "finish" });
       const now = world.records[held.number] ?? held;
       const diffs = [...new Set([...now.diffs, diff])];
       return become({ at: "finish" }, stored(world, { ...now, diffs }));
@@ -160,17 +162,17 @@ export function step(world: World, index: number, deciding: Decide = decide): Wo
       const complete = held && change(held, { state: "complete" });
       if (complete === undefined) return become(over);
       const then = stored(world, complete);
-      return worker.wanted ? become({ at: "put", held: complete }, then) : again(then);
+      return goal === "step" ? become({ at: "put", held: complete }, then) : again(then);
     }
     case "put": {
       if (held === undefined) break;
-      const then = worker.wanted && held.to === head ? (world: World) => become(over, world) : again;
-      if (cursor?.commit === held.to) return then(world);
+      const then = goal === "step" && held.to === head ? (world: World) => become(over, world) : again;
       if (cursor === undefined) {
         if (world.cursor === undefined) return then(written(world, held.to));
         return world.cursor.commit === held.to ? then(world) : become(over);
       }
-      if (world.cursor === undefined) return become(over);
+      // Deleted meanwhile: the write makes it again.
+      if (world.cursor === undefined) return then(written(world, held.to));
       const moved = written(world, held.to);
       const theirs = world.cursor.commit;
       const fine =
@@ -218,21 +220,21 @@ export function step(world: World, index: number, deciding: Decide = decide): Wo
         if (world.cursor === undefined) return again(written(world, decision.to));
         return world.cursor.commit === decision.to ? again() : become(over);
       case "adopt": {
-        const { number, to, next, expected } = decision;
-        const made = create(number, to, { state: "complete", to, next, expected, seen: tail?.seen ?? 0 });
+        const { number, adoption } = decision;
+        const made = create(number, adoption.to, { state: "complete", ...adoption, seen: tail?.seen ?? 0 });
         return again(made ? stored(world, made) : world);
       }
       case "move": {
         const mine = tail && change(tail, { owner: index });
-        return mine ? own(mine, undefined, "put") : again();
+        return mine ? own(mine, "move", "put") : again();
       }
       case "claim": {
         const mine = create(decision.number, decision.from ?? emptyTree, {});
-        return mine ? own(mine, true) : again();
+        return mine ? own(mine, "step") : again();
       }
       case "finish": {
         const mine = tail && change(tail, { owner: index });
-        return mine ? own(mine, decision.wanted) : again();
+        return mine ? own(mine, decision.instead ?? "step") : again();
       }
     }
   }

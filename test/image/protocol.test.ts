@@ -45,7 +45,7 @@ const table: [situation: string, view: Pick<View, "cursor" | "tail" | "head">, d
   [
     "a cursor that the bash version left: the chain takes it up, and numbers on from its version",
     { cursor: cursor(a, 700), tail: undefined, head: b },
-    { do: "adopt", number: 1, next: 701, to: a, expected: null },
+    { do: "adopt", number: 1, adoption: { next: 701, to: a, expected: null } },
   ],
   [
     "then the next step has that number",
@@ -64,22 +64,22 @@ const table: [situation: string, view: Pick<View, "cursor" | "tail" | "head">, d
   [
     "a step whose lease is over: it is finished, whatever the head is now",
     { cursor: cursor(a, 1), tail: claimed({}, old), head: c },
-    { do: "finish", tail: claimed({}, old), wanted: true },
+    { do: "finish", tail: claimed({}, old) },
   ],
   [
     "a lease that is over to the very millisecond is over",
     { cursor: cursor(a, 1), tail: claimed({}, 60), head: b },
-    { do: "finish", tail: claimed({}, 60), wanted: true },
+    { do: "finish", tail: claimed({}, 60) },
   ],
   [
     "a step whose run is dead, and a cursor deleted since: it is finished",
     { cursor: undefined, tail: claimed({}, old), head: b },
-    { do: "finish", tail: claimed({}, old), wanted: true },
+    { do: "finish", tail: claimed({}, old) },
   ],
   [
-    "a step whose run is dead, and a cursor set by hand since: nobody wants it any more",
+    "a step whose run is dead, and a cursor set by hand since: unless its diff is there, the chain goes on at the cursor",
     { cursor: cursor(c, 2), tail: claimed({}, old), head: b },
-    { do: "finish", tail: claimed({}, old), wanted: false },
+    { do: "finish", tail: claimed({}, old), instead: { to: c, expected: a, next: 3 } },
   ],
   [
     "a complete step, the cursor not moved yet: its owner may be about to",
@@ -119,7 +119,7 @@ const table: [situation: string, view: Pick<View, "cursor" | "tail" | "head">, d
   [
     "the cursor was set back by hand: the chain says so before it goes on there",
     { cursor: cursor(a, 3), tail: complete(), head: b },
-    { do: "adopt", number: 3, next: 4, to: a, expected: b },
+    { do: "adopt", number: 3, adoption: { next: 4, to: a, expected: b } },
   ],
   [
     "the cursor was set back by hand to the very head: nothing is to be done",
@@ -129,7 +129,7 @@ const table: [situation: string, view: Pick<View, "cursor" | "tail" | "head">, d
   [
     "the cursor's version ran ahead: the numbers catch up",
     { cursor: cursor(b, 5), tail: complete(), head: c },
-    { do: "adopt", number: 3, next: 6, to: b, expected: null },
+    { do: "adopt", number: 3, adoption: { next: 6, to: b, expected: null } },
   ],
 ];
 

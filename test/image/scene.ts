@@ -17,12 +17,12 @@ export type Scene = Awaited<ReturnType<typeof openScene>>;
 const operations = ["GetParameter", "PutParameter", "GetObject", "PutObject", "ListObjectsV2"];
 
 /** A story that a worker collects, each run a minute after the one before, and that goes wrong on the way. */
-export async function openScene(world: World, seed: number) {
+export async function openScene(world: World, seed: number, cursorLeft = false) {
   const { aws } = world;
   const roll = dice(seed);
   const story: Story = await tellStory(join(world.root, `story-${seed}`), roll);
-  const place: Place = await world.place(story.repository, null);
-  const chained = await openChained(aws, place, story.trees);
+  const place: Place = await world.place(story.repository, cursorLeft ? await story.repository.head() : null);
+  const chained = await openChained(aws, place, story);
   let minutes = 0;
   const environment = () => {
     const time = new Date(Date.UTC(2026, 0, 1, 0, ++minutes)).toISOString();

@@ -155,18 +155,17 @@ describe("the store", () => {
     await place.expectFailed(ran, code, "git diff");
   });
 
-  test("the step cannot be claimed, or the cursor not be moved: the next run stores the step all the same", async () => {
-    const steps: FaultRule[] = [
-      { operation: "PutObject", path: "_steps", how },
-      { operation: "PutParameter", how },
-    ];
-    for (const rule of steps) {
+  test("the record cannot be completed, or the cursor not be moved: the next run stores the same again", async () => {
+    // The record that takes up the cursor, the claim, and then what completes it, twice.
+    const record = [3, 4].map((nth): FaultRule => ({ operation: "PutObject", path: "_steps", nth, how }));
+    const cursor: FaultRule[] = [{ operation: "PutParameter", nth: "all", how }];
+    for (const rules of [record, cursor]) {
       const place = await world.place(small);
-      world.aws.fail({ ...rule, nth: "all" });
+      for (const rule of rules) world.aws.fail(rule);
       const failed = await place.run();
       expect(failed.status).toBe(1);
-      expect(failed.events.at(0)?.code).toBe(rule.path ? "store-failed" : "cursor-unwritable");
-      if (!rule.path) expect(await world.aws.objects(place.bucket)).toContain(place.diff);
+      expect(failed.events.at(0)?.code).toBe(rules === record ? "store-failed" : "cursor-unwritable");
+      expect(await world.aws.objects(place.bucket)).toContain(place.diff);
       expect((await place.cursor())?.value).toBe(place.from);
       world.reset();
       expect((await place.run()).status).toBe(0);

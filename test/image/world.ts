@@ -6,6 +6,7 @@ import { type Aws, startAws } from "../helpers/aws.ts";
 import { type Host, type StartHostOptions, startHost } from "../helpers/host.ts";
 import { EMPTY_TREE, makeRepository, oracle, type Repository } from "../helpers/repository.ts";
 import { type Ran, runWorker } from "../helpers/worker.ts";
+import { records } from "./chained.ts";
 
 export type World = Awaited<ReturnType<typeof openWorld>>;
 export type Place = Awaited<ReturnType<World["place"]>>;
@@ -69,7 +70,6 @@ async function place(
   };
   const step = `2026-01-02-0304_${from.slice(0, 7)}-${to.slice(0, 7)}`;
   const cursorNow = () => aws.parameter(parameter);
-  const diffs = async () => (await aws.objects(bucket)).filter((name) => name.endsWith(".diff"));
   return {
     from,
     to,
@@ -82,7 +82,12 @@ async function place(
 
     /** No diff is stored, nothing half-stored, and the cursor is as it was; a step may be claimed. */
     async expectUntouched() {
-      expect(await diffs()).toEqual([]);
+      expect((await aws.objects(bucket)).filter((name) => !name.startsWith("_steps/"))).toEqual([]);
+      for (const record of await records(aws, bucket)) {
+        // A step that was claimed is free for the next run; one that takes up a cursor that was there stores nothing.
+        if (record.state === "claimed") expect(record.claimed).toBe(new Date(0).toISOString());
+        else expect([record.diff, record.from]).toEqual([null, record.to]);
+      }
       expect(await aws.uploads(bucket)).toEqual([]);
       const before = initial === null ? undefined : { value: initial, version: 1, type: "String" };
       expect(await cursorNow()).toEqual(before);
@@ -99,10 +104,11 @@ async function place(
 
     /** Exactly the one step is stored, its bytes are the oracle's, and the cursor has moved. */
     async expectCollected() {
-      expect(await diffs()).toEqual([`${step}.diff`]);
-      const record = (await aws.objects(bucket, "_steps/")).at(-1) ?? "";
-      const told = JSON.parse(Buffer.from(await aws.body(bucket, record)).toString());
-      expect(told).toMatchObject({ state: "complete", diff: `${step}.diff`, to });
+      const diff = `${step}.diff`;
+      expect((await aws.objects(bucket)).filter((name) => !name.startsWith("_steps/"))).toEqual([diff]);
+      const chain = await records(aws, bucket);
+      expect(chain.at(-1)).toMatchObject({ state: "complete", from, to, diff });
+      expect(chain).toHaveLength(initial === null ? 1 : 2);
       expect(await aws.uploads(bucket)).toEqual([]);
       const stored = await aws.body(bucket, `${step}.diff`);
       const right = await oracle(repository.path, cursor === null ? null : from, to);

@@ -1,0 +1,221 @@
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from "bun:test";
+import { rm } from "node:fs/promises";
+import { EMPTY_TREE, makeRepository } from "../helpers/repository.ts";
+import { records } from "./chained.ts";
+import { openScene, type Scene } from "./scene.ts";
+import { openWorld, type World } from "./world.ts";
+
+setDefaultTimeout(60_000);
+let world: World;
+let scene: Scene;
+let seed = 70_000;
+/** Two commits that were collected, each by a run of its own. */
+let a: string;
+let b: string;
+
+beforeAll(async () => {
+  world = await openWorld();
+});
+afterAll(() => world.close());
+beforeEach(async () => {
+  world.reset();
+  scene = await openScene(world, ++seed);
+  a = await scene.story.repository.head();
+  await scene.heal();
+  b = await scene.story.commit();
+  await scene.heal();
+});
+afterEach(() => scene[Symbol.asyncDispose]());
+
+const git = (...args: string[]) => scene.story.repository.git(...args);
+const forcePush = (commit: string) => git("reset", "--quiet", "--hard", commit);
+/** No ref shows it any more, and the host has thrown it away. */
+async function forget(): Promise<void> {
+  await git("reflog", "expire", "--expire=now", "--all");
+  await git("gc", "--quiet", "--prune=now");
+}
+/** The steps that were stored since the first two. */
+const since = async () => (await records(world.aws, scene.place.bucket)).slice(2);
+const ends = async () => (await since()).map(({ kind, from, to }) => [kind, from, to]);
+/** One run, after which all is well. */
+async function collect(): Promise<void> {
+  expect(await scene.run()).toMatchObject({ status: "collected" });
+  await scene.check();
+}
+
+describe("rewritten history", () => {
+  test("the old commit is still there: the exact diff between the two", async () => {
+    await forcePush(a);
+    const c = await scene.story.commit();
+    await collect();
+    expect(await ends()).toEqual([["rewritten", b, c]]);
+  });
+
+  test("the old commit is gone: a new baseline that says what it lost", async () => {
+    await forcePush(a);
+    const c = await scene.story.commit();
+    await forget();
+    await collect();
+    expect(await ends()).toEqual([["restarted", EMPTY_TREE, c]]);
+    expect((await since())[0]?.last).toBe(b);
+    const d = await scene.story.commit();
+    await collect();
+    expect((await ends())[1]).toEqual(["change", c, d]);
+  });
+
+  test("the old commit is gone and ON_GONE_COMMIT=fail: an error, until the cursor is set to one that is there", async () => {
+    await forcePush(a);
+    const c = await scene.story.commit();
+    await forget();
+    for (let day = 0; day < 2; day++) {
+      const ran = await scene.runProcess(() => {}, { ON_GONE_COMMIT: "fail" });
+      expect(ran.events[0]).toMatchObject({ event: "failed", code: "commit-gone" });
+      expect(await scene.place.cursor()).toMatchObject({ value: b, version: 2 });
+    }
+    await world.aws.putParameter(scene.place.parameter, a);
+    const ran = await scene.runProcess(() => {}, { ON_GONE_COMMIT: "fail" });
+    expect(ran.status).toBe(0);
+    await scene.check();
+    expect(await ends()).toEqual([
+      ["change", a, a],
+      ["change", a, c],
+    ]);
+    expect((await since())[0]?.expected).toBe(b);
+  });
+
+  test("the branch is deleted, and made again: an error, and then it goes on", async () => {
+    await git("checkout", "--quiet", "-b", "other", a);
+    await git("branch", "-D", "main");
+    const following = { GIT_BRANCH: "main" };
+    const ran = await scene.runProcess(() => {}, following);
+    expect(ran.events[0]).toMatchObject({ event: "failed", code: "branch-not-found" });
+    expect(await since()).toEqual([]);
+    expect((await scene.place.cursor())?.value).toBe(b);
+    await git("checkout", "--quiet", "-b", "main");
+    const c = await scene.story.commit();
+    expect((await scene.runProcess(() => {}, following)).status).toBe(0);
+    await scene.check();
+    expect(await ends()).toEqual([["rewritten", b, c]]);
+  });
+
+  test("the default branch is switched: the step goes from the one to the other, and names it", async () => {
+    await git("checkout", "--quiet", "-b", "other", a);
+    const c = await scene.story.commit();
+    await collect();
+    expect(await ends()).toEqual([["rewritten", b, c]]);
+    expect((await since())[0]?.ref).toBe("refs/heads/other");
+  });
+
+  test("the repository is replaced by an unrelated one: a new baseline", async () => {
+    const { path } = scene.story.repository;
+    await rm(path, { recursive: true });
+    const unrelated = await makeRepository({ path, start: new Date("2025-01-01") });
+    await unrelated.write("unrelated", "content\n");
+    const c = await unrelated.commit();
+    scene.story.trees.set(c, await unrelated.git("rev-parse", "HEAD^{tree}"));
+    await collect();
+    expect(await ends()).toEqual([["restarted", EMPTY_TREE, c]]);
+  });
+
+  test("the branch goes to an unrelated history in the same repository: the exact diff", async () => {
+    await git("checkout", "--quiet", "--orphan", "unrelated");
+    const c = await scene.story.commit();
+    await collect();
+    expect(await ends()).toEqual([["rewritten", b, c]]);
+  });
+
+  test("back to a commit that was collected, and on again: no loop, and nothing skipped", async () => {
+    for (const to of [a, b, a, b]) {
+      await forcePush(to);
+      await collect();
+      expect(await scene.run()).toMatchObject({ status: "unchanged" });
+    }
+    const c = await scene.story.commit();
+    await collect();
+    expect(await ends()).toEqual([
+      ["rewritten", b, a],
+      ["change", a, b],
+      ["rewritten", b, a],
+      ["change", a, b],
+      ["change", b, c],
+    ]);
+  });
+});
+
+describe("rewritten between the claim and the fetch", () => {
+  /** Lets it happen just after the next step is claimed. */
+  const onClaim = (happen: () => Promise<unknown>) =>
+    world.aws.fail({ operation: "PutObject", path: "_steps", how: { run: happen, after: true } });
+
+  test("the claimed commit is still there: the step ends there, and the next one goes on", async () => {
+    const c = await scene.story.commit();
+    onClaim(() => forcePush(a).then(scene.story.commit));
+    expect(await scene.run()).toMatchObject({ status: "collected" });
+    expect(await ends()).toEqual([["change", b, c]]);
+    const d = await scene.story.repository.head();
+    await collect();
+    expect((await ends())[1]).toEqual(["rewritten", c, d]);
+  });
+
+  test("the claimed commit is gone: the same step ends at the new head, in name and record", async () => {
+    await scene.story.commit();
+    onClaim(async () => {
+      await forcePush(b);
+      await scene.story.commit();
+      await forget();
+    });
+    await collect();
+    const d = await scene.story.repository.head();
+    expect(await ends()).toEqual([["change", b, d]]);
+    expect((await since())[0]?.diff).toEndWith(`_${b.slice(0, 7)}-${d.slice(0, 7)}.diff`);
+  });
+
+  test("the claimed commit is gone, and so is the one before: a new baseline of the new head", async () => {
+    await scene.story.commit();
+    onClaim(async () => {
+      await forcePush(a);
+      await scene.story.commit();
+      await forget();
+    });
+    await collect();
+    expect(await ends()).toEqual([["restarted", EMPTY_TREE, await scene.story.repository.head()]]);
+  });
+
+  test("the claimed commit is gone, and the branch back where it was: the step changes nothing", async () => {
+    await scene.story.commit();
+    onClaim(async () => {
+      await forcePush(b);
+      await forget();
+    });
+    await collect();
+    expect(await since()).toMatchObject([{ from: b, to: b, diff: null, bytes: 0, state: "complete" }]);
+    await scene.story.commit();
+    world.aws.calls.length = 0;
+    await scene.run();
+    expect(world.aws.calls.map(({ operation }) => operation)).not.toContain("ListObjectsV2");
+    await scene.check();
+  });
+
+  test("killed after the diff was stored, and then both commits are gone: what is stored is the step", async () => {
+    const c = await scene.story.commit();
+    scene.dieAt(5, false, () => {});
+    expect(await scene.run()).toBeInstanceOf(Error);
+    await forcePush(a);
+    const d = await scene.story.commit();
+    await forget();
+    await scene.heal();
+    expect(await ends()).toEqual([
+      ["change", b, c],
+      ["restarted", EMPTY_TREE, d],
+    ]);
+  });
+});
