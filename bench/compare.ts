@@ -3,7 +3,6 @@ import { mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { DeleteParameterCommand } from "@aws-sdk/client-ssm";
 import { diffOptions } from "../image/diff.ts";
 import { planStep, recordName } from "../image/step.ts";
 import { type Aws, startAws } from "../test/helpers/aws.ts";
@@ -86,10 +85,12 @@ async function compareWays(setting: Setting, path: string, days: number): Promis
   ];
 
   const scratch = join(folder, "scratch");
-  const prepare = () => beginAt(setting, "/bench/one", `${bucket}/one`, from);
+  // Each run has a place and a cursor of its own, as the run of the day before would have left them.
+  let turn = 0;
+  const prepare = () => beginAt(setting, `/bench/${++turn}`, `${bucket}/${turn}`, from);
   note("Measuring the obvious way");
   const ours: Way = async (temporary, run) =>
-    run({ program: setting.worker, args: [], env: { ...environment(setting), TMPDIR: temporary } });
+    run({ program: setting.worker, args: [], env: { ...environment(setting, turn), TMPDIR: temporary } });
   const clone = { name: "the obvious way", prepare, way: cloneAll(setting, from) };
   const contenders = [
     { name: "this worker", prepare, way: ours },
@@ -100,7 +101,7 @@ async function compareWays(setting: Setting, path: string, days: number): Promis
   const [worker, floor] = await measure(contenders, scratch, host, 9);
   if (!obvious || !worker || !floor) return;
 
-  const key = (await aws.objects(bucket, "one/")).find((key) => key.endsWith(".diff")) ?? "";
+  const key = (await aws.objects(bucket, `${turn - 1}/`)).find((key) => key.endsWith(".diff")) ?? "";
   const same = Buffer.compare(await aws.body(bucket, key), await aws.body(bucket, "obvious.diff")) === 0;
   console.log(`\n${few} of ${all} commits (${days} days): ${from.slice(0, 7)}..${to.slice(0, 7)}\n`);
   print([obvious, worker, floor]);
@@ -134,9 +135,7 @@ async function beginAt(
     ...{ bytes: null, sha256: null, files: null, binaryFiles: null, linesAdded: null, linesRemoved: null },
     ...{ commits: null, fromTree: null, toTree: null, rung: null, packBytes: null },
   };
-  await fetch(`${url}/${recordName(2)}`, { method: "DELETE" });
   await fetch(`${url}/${recordName(1)}`, { method: "PUT", body: JSON.stringify(record) });
-  await aws.ssm.send(new DeleteParameterCommand({ Name: parameter })).catch(() => {});
   await aws.putParameter(parameter, commit);
 }
 
@@ -188,7 +187,11 @@ async function collectMany(
     entries.push({ gitRepo: host.url(`small-${index}`), parameterName, resultsBucket });
   }
   note("Collecting them");
-  const env = { ...environment({ host, aws, bucket }), REPOSITORIES: JSON.stringify(entries), GIT_REPO: "" };
+  const env = {
+    ...environment({ host, aws, bucket }, 0),
+    REPOSITORIES: JSON.stringify(entries),
+    GIT_REPO: "",
+  };
   const single = { PARAMETER_NAME: "", RESULTS_BUCKET: "" };
   const way: Way = (temporary, run) =>
     run({ program: worker, args: [], env: { ...env, ...single, TMPDIR: temporary } });
@@ -199,12 +202,12 @@ async function collectMany(
   );
 }
 
-const environment = ({ host, aws, bucket }: Pick<Setting, "host" | "aws" | "bucket">) => ({
+const environment = ({ host, aws, bucket }: Pick<Setting, "host" | "aws" | "bucket">, turn: number) => ({
   ...aws.environment,
   AWS_ENDPOINT_URL: aws.motoEndpoint,
   GIT_REPO: host.url("repository"),
-  PARAMETER_NAME: "/bench/one",
-  RESULTS_BUCKET: `${bucket}/one`,
+  PARAMETER_NAME: `/bench/${turn}`,
+  RESULTS_BUCKET: `${bucket}/${turn}`,
   SCHEDULED_TIME: "2026-01-02T00:00:00Z",
 });
 
