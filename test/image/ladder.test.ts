@@ -123,6 +123,6 @@ test.each([
     expect({ event, diff }).toMatchObject({ event: { event: "unchanged", commit: head }, diff: undefined });
     expect(host.requests.map(({ path }) => path.replace("/work.git/", ""))).toEqual([...asked]);
     expect(host.bytesSent).toBeLessThan(2 * kilo);
-    expect(calls).toEqual(["GetParameter"]);
+    expect(calls).toEqual(["GetParameter", "ListObjectsV2"]);
   },
 );
