@@ -89,13 +89,15 @@ async function goOn(scene: Scene): Promise<Outcome> {
     );
   }
 
+  let adopted: Held<StepRecord> | undefined;
   for (let turn = 0; turn < 100; turn++) {
     // Before the look: a lease that is over now was over when the cursor was read, and its run moves it no more.
     const now = Date.now();
     const claimed = new Date(now).toISOString();
-    if (turn > 0) cursor = await stores.cursor.read();
+    if (turn > 0 && !adopted) cursor = await stores.cursor.read();
     // The first look is quick. If another run gets in between, or something is amiss, all further ones are thorough.
-    let tail = turn === 0 ? await lookQuickly(objects, cursor, head.commit) : "unclear";
+    let tail = turn === 0 ? await lookQuickly(objects, cursor, head.commit) : (adopted ?? "unclear");
+    adopted = undefined;
     if (tail === "unclear") {
       tail = await readLastStep(objects);
       if (tail !== undefined) {
@@ -139,7 +141,8 @@ async function goOn(scene: Scene): Promise<Outcome> {
     }
     if (decision.do === "adopt") {
       const { number, adoption } = decision;
-      await adopt(scene, { ...begin(number, adoption.to, adoption.to), ...adoption });
+      // What was seen still holds, with this record as the newest: if it is so no more, the claim after it fails.
+      adopted = await adopt(scene, { ...begin(number, adoption.to, adoption.to), ...adoption });
       continue;
     }
     if (decision.do === "move") {

@@ -59,14 +59,11 @@ export async function perform(
     if (left?.instead) {
       const stored = await countStored(scene.stores.objects, held.record.diff);
       if (stored !== undefined) return await finish(stored);
+      // In one write: killed between two, it would pass for a step that begins there, and where the chain ended be lost.
       const { to } = left.instead;
-      await amend({
-        ...planStep(to, to, at),
-        last: to,
-        cursor: left.cursor?.identity ?? null,
-        ...left.instead,
-      });
-      return await finish(nothing);
+      const cursor = left.cursor?.identity ?? null;
+      const adopting = { ...held.record, ...planStep(to, to, at), last: to, cursor, ...left.instead };
+      return { done: await complete(scene, { record: adopting, tag: held.tag }, nothing), head };
     }
     for (;;) {
       const { from, to } = held.record;
@@ -97,8 +94,8 @@ export async function perform(
 }
 
 /** Makes the record of a step that goes nowhere; only the first of all runs that try can. */
-export async function adopt(scene: Scene, step: ClaimedStep): Promise<void> {
-  await writeStep(scene.stores.objects, await completed(scene, step, nothing), undefined);
+export async function adopt(scene: Scene, step: ClaimedStep): Promise<Held<CompleteStep> | undefined> {
+  return writeStep(scene.stores.objects, await completed(scene, step, nothing), undefined);
 }
 
 /** Fetches a claimed step, or says which of its ends the host has no more. @throws GitError */

@@ -1,4 +1,5 @@
-import { canonical, type Decide, emptyTree, happen, newest, step, type World } from "./model.ts";
+import { canonical, happen } from "./happen.ts";
+import { type Decide, emptyTree, newest, step, type World } from "./model.ts";
 
 /** Follows everything that may happen to its end, and counts the worlds. @throws with the way to the first world that is not as it must be */
 export function explore(start: World, decide?: Decide): number {

@@ -2,7 +2,7 @@ import { type Adoption, type Decision, decide, type View } from "../../image/pro
 import type { StepRecord } from "../../image/step.ts";
 
 /** A step record, with what the real one does not know: when its `to` was the head, and which diffs it has stored. */
-interface Record {
+export interface Record {
   readonly state: "claimed" | "complete";
   readonly number: number;
   readonly from: string;
@@ -64,12 +64,12 @@ export interface World {
 export type Decide = (view: View) => Decision;
 
 export const emptyTree = "0";
-const over: Worker = { at: "over" };
+export const over: Worker = { at: "over" };
 
 export const newest = ({ records }: World): Record | undefined => Object.values(records).at(-1);
 const identity = (cursor: Cursor | undefined) => (cursor ? `${cursor.version}@${cursor.life}` : null);
 
-const written = (world: World, commit: string, byHand = false): World => {
+export const written = (world: World, commit: string, byHand = false): World => {
   const { cursor, lives } = world;
   const [version, life] = cursor ? [cursor.version + 1, cursor.life] : [1, lives];
   return { ...world, cursor: { commit, version, life, before: cursor?.commit, byHand } };
@@ -150,8 +150,9 @@ export function step(world: World, index: number, deciding: Decide = decide): Wo
       if (typeof goal === "object") {
         if (held.diffs.length > 0) return become({ at: "finish" });
         const { to } = goal;
-        const adopted = change(held, { from: to, last: to, cursor: identity(cursor), ...goal });
-        return adopted ? become({ at: "finish", held: adopted }, stored(world, adopted)) : become(over);
+        const now = { state: "complete", from: to, last: to, cursor: identity(cursor) } as const;
+        const adopted = change(held, { ...now, ...goal });
+        return adopted ? again(stored(world, adopted)) : become(over);
       }
       if (held.to === held.last) return become({ at: "finish" });
       const now = world.records[held.number] ?? held;
@@ -222,7 +223,9 @@ export function step(world: World, index: number, deciding: Decide = decide): Wo
       case "adopt": {
         const { number, adoption } = decision;
         const made = create(number, adoption.to, { state: "complete", ...adoption, seen: tail?.seen ?? 0 });
-        return again(made ? stored(world, made) : world);
+        return made
+          ? become({ at: "act", later: true, tail: made, live: true }, stored(world, made))
+          : again();
       }
       case "move": {
         const mine = tail && change(tail, { owner: index });
@@ -238,74 +241,4 @@ export function step(world: World, index: number, deciding: Decide = decide): Wo
       }
     }
   }
-}
-
-/** A repository of one commit, or of two with a cursor at the first that another program has left. */
-export function begin(workers: number, left: World["left"], cursorLeft = false): World {
-  const idle = Array.from({ length: workers }, () => ({ at: "idle" as const }));
-  const cursor = { commit: "1", version: 3, life: 0, before: undefined, byHand: false };
-  const commits = cursorLeft ? 2 : 1;
-  return {
-    cursor: cursorLeft ? cursor : undefined,
-    lives: 0,
-    records: {},
-    head: `${commits}`,
-    time: 0,
-    commits,
-    workers: idle,
-    left,
-  };
-}
-
-/** Everything that may happen next: a worker goes on or is killed, the head moves, a person sets the cursor. */
-export function* happen(world: World, deciding: Decide = decide): Generator<World> {
-  const { workers, left, commits, head, time } = world;
-  for (const [index, { at }] of workers.entries()) {
-    if (at === "over") continue;
-    yield step(world, index, deciding);
-    if (at !== "idle") yield { ...world, workers: workers.with(index, over) };
-  }
-  if (workers.every(({ at }) => at === "over")) return;
-  const known = Array.from({ length: commits }, (_, each) => `${each + 1}`);
-  if (left.push > 0) {
-    const push = left.push - 1;
-    yield { ...world, head: `${commits + 1}`, commits: commits + 1, time: time + 1, left: { ...left, push } };
-  }
-  if (left.force > 0) {
-    const force = left.force - 1;
-    for (const commit of known.filter((commit) => commit !== head)) {
-      yield { ...world, head: commit, time: time + 1, left: { ...left, force } };
-    }
-  }
-  if (left.hand > 0) {
-    const disturbed = world.disturbed || workers.some(({ at }) => at !== "idle" && at !== "over");
-    const then = { ...world, disturbed, left: { ...left, hand: left.hand - 1 } };
-    if (world.cursor) yield { ...then, cursor: undefined, lives: world.lives + 1 };
-    for (const commit of [emptyTree, ...known]) yield written(then, commit, true);
-  }
-}
-
-/** The same world with its workers in an order of their own: which is which makes no difference. */
-export function canonical(world: World): World {
-  const order = world.workers
-    .map((worker, index) => ({ index, text: JSON.stringify(worker) }))
-    .sort((one, other) => (one.text < other.text ? -1 : one.text > other.text ? 1 : one.index - other.index))
-    .map(({ index }) => index);
-  if (order.every((index, at) => index === at)) return world;
-  const renamed = <R extends Record | undefined>(record: R): R =>
-    record && { ...record, owner: order.indexOf(record.owner) };
-  const workers = order.map((index) => {
-    const worker = world.workers[index] ?? over;
-    const { tail, held, living } = worker;
-    return {
-      ...worker,
-      tail: renamed(tail),
-      held: renamed(held),
-      living: living?.map((each) => order.indexOf(each)).sort(),
-    };
-  });
-  const records = Object.fromEntries(
-    Object.values(world.records).map((record) => [record.number, renamed(record)]),
-  );
-  return { ...world, records, workers };
 }
