@@ -120,9 +120,7 @@ export function s3Objects(client: S3Client, place: string, signal: AbortSignal):
       const giveUp = () => setTimeout(() => late.abort(), graceMilliseconds).unref();
       signal.addEventListener("abort", giveUp, { once: true });
       try {
-        const { ETag } = await upload.done();
-        // Not every 200 is the answer of S3 that all is well.
-        if (ETag === undefined) throw new Error("S3 did not say which object it stored");
+        await upload.done();
       } catch (error) {
         if (upload.uploadId !== undefined) await withdraw(client, { ...target, UploadId: upload.uploadId });
         signal.throwIfAborted();
