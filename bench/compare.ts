@@ -111,6 +111,24 @@ ${ratio(obvious.wireBytes, worker.wireBytes)} times fewer bytes over the wire an
 ${ratio(obvious.diskBytes, worker.diskBytes)} times less disk, and takes ${ratio(worker.seconds, floor.seconds)} times \
 as long as the floor. The two diffs are ${same ? "the same, byte for byte" : "DIFFERENT"}.`);
   if (!same) process.exitCode = 1;
+  await countRequests(setting, from);
+}
+
+/** What the protocol costs: the requests of a day with a change, and of one without. */
+async function countRequests(setting: Setting, from: string): Promise<void> {
+  const { aws, bucket, folder, host, worker } = setting;
+  await beginAt(setting, "/bench/requests", `${bucket}/requests`, from);
+  const place = { PARAMETER_NAME: "/bench/requests", RESULTS_BUCKET: `${bucket}/requests` };
+  const env = { ...environment(setting, 0), ...place, AWS_ENDPOINT_URL: aws.endpoint, TMPDIR: folder };
+  const way: Way = (_, run) => run({ program: worker, args: [], env });
+  for (const day of ["a change", "no change"]) {
+    aws.calls.length = 0;
+    await measure([{ name: day, prepare: async () => {}, way }], join(folder, "scratch"), host, 1);
+    const calls = aws.calls.map(({ operation }) => operation);
+    console.log(
+      `\nWith ${day}: ${host.requests.length} HTTP requests to the git host, ${calls.length} to AWS (${calls.join(", ")}).`,
+    );
+  }
 }
 
 /** Has a repository as the run of the day before left it: a record that ends at `commit`, and the cursor there. */
