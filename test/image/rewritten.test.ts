@@ -205,17 +205,29 @@ describe("rewritten between the claim and the fetch", () => {
     await scene.check();
   });
 
-  test("killed after the diff was stored, and then both commits are gone: what is stored is the step", async () => {
-    const c = await scene.story.commit();
-    scene.dieAt(5, false, () => {});
-    expect(await scene.run()).toBeInstanceOf(Error);
-    await forcePush(a);
-    const d = await scene.story.commit();
-    await forget();
-    await scene.heal();
-    expect(await ends()).toEqual([
-      ["change", b, c],
-      ["restarted", EMPTY_TREE, d],
-    ]);
-  });
+  test.each([
+    ["told in full", false],
+    ["told by its size where diffs may not be read", true],
+  ])(
+    "killed after the diff was stored, and then both commits are gone: it is the step, %s",
+    async (_, denied) => {
+      const c = await scene.story.commit();
+      scene.dieAt(5, false, () => {});
+      expect(await scene.run()).toBeInstanceOf(Error);
+      await forcePush(a);
+      const d = await scene.story.commit();
+      await forget();
+      const how = { status: 403, code: "AccessDenied", message: "no" };
+      if (denied) world.aws.fail({ operation: "GetObject", path: ".diff", nth: "all", how });
+      await scene.heal();
+      world.aws.clearFaults();
+      expect(await ends()).toEqual([
+        ["change", b, c],
+        ["restarted", EMPTY_TREE, d],
+      ]);
+      const [step] = await since();
+      const sha256 = denied ? null : expect.stringMatching(/^[0-9a-f]{64}$/);
+      expect(step).toMatchObject({ state: "complete", bytes: expect.any(Number), sha256 });
+    },
+  );
 });
