@@ -146,6 +146,7 @@ async function beginAt(
     ...{
       claimed: new Date(0),
       scheduled: new Date(0),
+      started: new Date(0),
       finished: new Date(0),
       gitVersion: "",
       workerVersion: "",

@@ -162,7 +162,7 @@ async function* whole(
   }
 }
 
-type Outcome = Omit<Facts, "gitVersion" | "workerVersion" | "finished"> & {
+type Outcome = Omit<Facts, "gitVersion" | "workerVersion" | "started" | "finished"> & {
   readonly kind?: ClaimedStep["kind"];
 };
 
@@ -208,6 +208,7 @@ async function completed({ remote }: Scene, record: ClaimedStep, outcome: Outcom
     state: "complete",
     gitVersion: (await remote.run(["version"])).trim().replace(/^git version /, ""),
     workerVersion: packageFile.version,
+    started: record.claimed,
     finished: new Date().toISOString(),
   };
 }

@@ -20,6 +20,8 @@ const facts = {
   packBytes: z.number().int().nullable(),
   gitVersion: z.string(),
   workerVersion: z.string(),
+  /** When the run that finished the step began on it. */
+  started: z.iso.datetime(),
   finished: z.iso.datetime(),
 };
 

@@ -62,6 +62,7 @@ export async function generate(repository: string, place: string, steps: number)
       packBytes: 1,
       gitVersion: "2.39.5",
       workerVersion: "0.1.0",
+      started: at.toISOString(),
       finished: at.toISOString(),
     });
     await writeFile(join(place, name), diff);

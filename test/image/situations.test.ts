@@ -1,10 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { createHash } from "node:crypto";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
+import type { CompleteStep } from "../../image/step.ts";
+import packageFile from "../../package.json";
 import type { FaultRule } from "../helpers/faults.ts";
 import { type HostOptions, startHost } from "../helpers/host.ts";
 import { makeRepository, type Repository } from "../helpers/repository.ts";
 import { runWorker, startWorker } from "../helpers/worker.ts";
+import { records } from "./chained.ts";
 import { openWorld, type World } from "./world.ts";
 
 /** The design's table of situations, row by row; a history that was rewritten is in history.test.ts. */
@@ -56,6 +60,33 @@ describe("the cursor and the head", () => {
     expect(diff).toMatch(/^\d{4}-\d\d-\d\d-\d{4}_[0-9a-f]{7}-[0-9a-f]{7}\.diff$/);
     expect(await place.cursor()).toEqual({ value: place.to, version: 2, type: "String" });
     expect(operations().at(-1)).toBe("PutParameter");
+  });
+
+  test("a step's record tells everything of it", async () => {
+    const before = new Date().toISOString();
+    const place = await world.place(small);
+    await place.run();
+    const [, record] = (await records(world.aws, place.bucket)) as CompleteStep[];
+    const diff = await world.aws.body(place.bucket, place.diff);
+    const tree = (commit: string) => small.git("rev-parse", `${commit}^{tree}`);
+    expect(record).toEqual({
+      ...{ schemaVersion: 1, state: "complete", number: 2, previous: "_steps/0000000001.json" },
+      ...{ repository: world.host.url("small"), ref: "refs/heads/main", binary: false, kind: "change" },
+      ...{ from: place.from, to: place.to, last: place.from, expected: null, diff: place.diff },
+      ...{ fromTree: await tree(place.from), toTree: await tree(place.to) },
+      ...{ bytes: diff.length, sha256: createHash("sha256").update(diff).digest("hex") },
+      ...{ files: 1, binaryFiles: 0, linesAdded: 1, linesRemoved: 1, commits: 1 },
+      ...{ rung: "blobless", packBytes: expect.any(Number), owner: expect.any(String) },
+      ...{
+        gitVersion: Bun.spawnSync(["git", "version"]).stdout.toString().trim().replace("git version ", ""),
+      },
+      ...{ workerVersion: packageFile.version, scheduled: "2026-01-02T03:04:05.000Z" },
+      ...{ cursor: expect.stringMatching(/^1@/), claimed: record?.started ?? "" },
+      ...{ started: expect.any(String), finished: expect.any(String) },
+    });
+    const times = [before, record?.started, record?.finished, new Date().toISOString()];
+    expect([...times].sort()).toEqual(times);
+    expect(record?.packBytes).toBeGreaterThan(100);
   });
 
   test("no commit yet: nothing; the first commit is a baseline", async () => {
