@@ -5,13 +5,15 @@ import { App, TerraformElement, TerraformOutput, TerraformStack } from "cdktf";
 import type { Node } from "constructs";
 import cdktf from "./cdktf.json";
 import { Account } from "./modules/account.ts";
+import { Alarms } from "./modules/alarms.ts";
 import { keepState } from "./modules/backend.ts";
 import { Bucket } from "./modules/bucket.ts";
 import { Cluster } from "./modules/cluster.ts";
-import { runCommand, setCommand } from "./modules/commands.ts";
+import { runCommand, setCommand, subscribeCommand } from "./modules/commands.ts";
 import { type Configuration, ConfigurationError, parse } from "./modules/configuration.ts";
 import { Credentials } from "./modules/credentials.ts";
 import { contentHash, Ecr, prebuilt, SOURCES } from "./modules/ecr.ts";
+import { isDaily } from "./modules/expression.ts";
 import { Schedule } from "./modules/schedule.ts";
 import { ScheduleGroup } from "./modules/schedule-group.ts";
 import { Task } from "./modules/task.ts";
@@ -77,6 +79,13 @@ export class GitDiff extends TerraformStack {
       return { collection: collection.name, task };
     });
     bucket.grant(tasks.map(({ task }) => task.roleArn));
+    const alarms = new Alarms(this, "alarms", {
+      account,
+      name,
+      cluster,
+      deadLetters: group.deadLetters.name,
+      daily: collections.some(({ schedule }) => isDaily(schedule)),
+    });
 
     const byCollection = (value: (task: Task) => string) =>
       Object.fromEntries(tasks.map(({ collection, task }) => [collection, value(task)]));
@@ -90,6 +99,10 @@ export class GitDiff extends TerraformStack {
       run_now: [
         "Starts a collection now, outside its schedule",
         byCollection((task) => runCommand(region, cluster.name, task.arn, network)),
+      ],
+      tell_me: [
+        "Has an e-mail sent of every run that fails or never comes",
+        subscribeCommand(region, alarms.topicArn),
       ],
       set_credentials: [
         "Sets the user and password for a git host or a repository",

@@ -6,6 +6,15 @@ export function mistakeInExpression(expression: string): string | undefined {
   return 'is neither cron(...) nor rate(...); write "cron(0 0 * * ? *)" for every midnight, or "rate(12 hours)"';
 }
 
+/** Whether a right expression is due at least once on every day. */
+export function isDaily(expression: string): boolean {
+  const [, count, unit = ""] = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression) ?? [];
+  const most: Readonly<Record<string, number>> = { minute: 24 * 60, hour: 24, day: 1 };
+  if (count !== undefined) return Number(count) <= (most[unit] ?? 0);
+  const [, , ...days] = expression.slice("cron(".length, -1).split(" ");
+  return days.every((field) => /^[*?]$/.test(field));
+}
+
 function mistakeInRate(body: string): string | undefined {
   if (/^[1-9]\d* (minute|hour|day)s?$/.test(body)) return undefined;
   return 'is not a whole number from 1 and a unit of minutes, hours or days; write "rate(12 hours)"';

@@ -11,17 +11,18 @@ export interface ScheduleGroupProps {
 export class ScheduleGroup extends Construct {
   readonly name: string;
   readonly arn: string;
-  readonly deadLetterArn: string;
+  readonly deadLetters: { readonly name: string; readonly arn: string };
 
   constructor(scope: Construct, id: string, props: ScheduleGroupProps) {
     super(scope, id);
     const group = new SchedulerScheduleGroup(this, "Default", { name: props.name });
     this.name = group.name;
     this.arn = group.arn;
-    this.deadLetterArn = new SqsQueue(this, "dead-letters", {
+    const { name, arn } = new SqsQueue(this, "dead-letters", {
       name: `${props.name}-not-started`,
       messageRetentionSeconds: 14 * 24 * 3600,
       sqsManagedSseEnabled: true,
-    }).arn;
+    });
+    this.deadLetters = { name, arn };
   }
 }

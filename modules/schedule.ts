@@ -49,7 +49,7 @@ export class Schedule extends Construct {
         input: JSON.stringify(runTask(props)),
         // Unless told, Scheduler tries for a day, into the next run. The worker's cursor makes up for a run that is given up.
         retryPolicy: { maximumEventAgeInSeconds: 3600, maximumRetryAttempts: 20 },
-        deadLetterConfig: { arn: group.deadLetterArn },
+        deadLetterConfig: { arn: group.deadLetters.arn },
       },
     });
   }
@@ -107,6 +107,6 @@ function statements({ account, cluster, group, task }: ScheduleProps): Statement
       Resource: [task.roleArn, task.executionRoleArn],
       Condition: { StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } },
     },
-    { Sid: "DeadLetters", Effect: "Allow", Action: ["sqs:SendMessage"], Resource: [group.deadLetterArn] },
+    { Sid: "DeadLetters", Effect: "Allow", Action: ["sqs:SendMessage"], Resource: [group.deadLetters.arn] },
   ];
 }

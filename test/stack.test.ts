@@ -42,6 +42,12 @@ test("the smallest stack is these resources and no others", () => {
       "the role that pulls, logs and reads credentials",
     "aws_scheduler_schedule_group.schedules": "what the schedule's role trusts",
     "aws_sqs_queue.schedules_dead-letters": "runs that could not be started",
+    "aws_sns_topic.alarms": "tells people",
+    "aws_sns_topic_policy.alarms_policy": "who may tell",
+    "aws_cloudwatch_event_rule.alarms_failed": "runs that failed",
+    "aws_cloudwatch_event_target.alarms_tell": "runs that failed, in words",
+    "aws_cloudwatch_metric_alarm.alarms_not-started": "runs that could not be started",
+    "aws_cloudwatch_metric_alarm.alarms_silent": "a day without any run",
     "aws_scheduler_schedule.schedule-all": "when",
     "aws_iam_role.schedule-all_role": "the role that starts the task",
     "aws_iam_policy.schedule-all_role_1": "the role that starts the task",
@@ -121,8 +127,10 @@ describe("every permission in the stack", () => {
       TagTask: ["ecs:TagResource"],
       PassRoles: ["iam:PassRole"],
       DeadLetters: ["sqs:SendMessage"],
+      FailedRuns: ["sns:Publish"],
+      Alarms: ["sns:Publish"],
     });
-    expect(allowed).toHaveLength(15);
+    expect(allowed).toHaveLength(17);
   });
 
   test("names its resources, but for the registry's login", () => {
@@ -280,12 +288,16 @@ test("every output has a description, and every collection and credential its co
     "set_credentials",
     "subnet_ids",
     "task_definitions",
+    "tell_me",
   ]);
   for (const { description } of Object.values(outputs)) expect(String(description)).toMatch(/^[A-Z].{20}/);
   expect(outputs.image?.value).toBe(IMAGE);
   expect(outputs.run_now?.value).toEqual({
     all: `aws ecs run-task --region eu-west-1 --cluster ${ref("aws_ecs_cluster.cluster.name")} --task-definition ${ref("aws_ecs_task_definition.task-all.arn")} --launch-type FARGATE --network-configuration 'awsvpcConfiguration={subnets=[subnet-01234567,subnet-76543210],securityGroups=[sg-01234567],assignPublicIp=DISABLED}'`,
   });
+  expect(outputs.tell_me?.value).toBe(
+    `aws sns subscribe --region eu-west-1 --topic-arn ${ref("aws_sns_topic.alarms.arn")} --protocol email --notification-endpoint you@example.com`,
+  );
   expect(outputs.set_credentials?.value).toEqual({
     "github.com":
       "aws ssm put-parameter --region eu-west-1 --name /git-diff/_credentials/github.com --type SecureString --key-id arn:aws:kms:eu-west-1:123456789012:key/1234 --overwrite --value 'user:password'",

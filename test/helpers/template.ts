@@ -56,7 +56,7 @@ export class Template {
     return attributes;
   }
 
-  /** The statements of a bucket policy, a role's trust or a managed policy. */
+  /** The statements of a bucket's or topic's policy, a role's trust or a managed policy. */
   statements(address: string, attribute = "policy"): Statement[] {
     return JSON.parse(String(this.get(address)[attribute])).Statement;
   }
@@ -64,7 +64,8 @@ export class Template {
   /** The statements of every policy in the stack, by Sid; statements without one are trusts. */
   get allStatements(): Statement[] {
     return this.addresses.flatMap((address) => {
-      if (/^aws_(iam_policy|s3_bucket_policy)\./.test(address)) return this.statements(address);
+      if (/^aws_(iam_policy|s3_bucket_policy|sns_topic_policy)\./.test(address))
+        return this.statements(address);
       return [];
     });
   }

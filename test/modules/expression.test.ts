@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mistakeInExpression, mistakeInTimezone } from "../../modules/expression.ts";
+import { isDaily, mistakeInExpression, mistakeInTimezone } from "../../modules/expression.ts";
 
 test.each([
   "cron(0 0 * * ? *)",
@@ -61,4 +61,21 @@ test.each([
   ["europe/berlin", /is spelt "Europe\/Berlin"; write that/],
 ])("%p is not a time zone", (timezone, why) => {
   expect(mistakeInTimezone(timezone)).toMatch(why);
+});
+
+test.each([
+  ["cron(0 0 * * ? *)", true],
+  ["cron(0/5 8-17 ? * * *)", true],
+  ["cron(0 0 ? * MON-FRI *)", false],
+  ["cron(0 0 1 * ? *)", false],
+  ["cron(0 0 * JAN ? *)", false],
+  ["cron(0 0 * * ? 2027)", false],
+  ["rate(1 day)", true],
+  ["rate(2 days)", false],
+  ["rate(24 hours)", true],
+  ["rate(25 hours)", false],
+  ["rate(1440 minutes)", true],
+  ["rate(1441 minutes)", false],
+])("%s is due every day: %p", (expression, daily) => {
+  expect(isDaily(expression)).toBe(daily);
 });

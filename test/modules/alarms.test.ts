@@ -1,0 +1,92 @@
+import { expect, test } from "bun:test";
+import { ref, SMALLEST, Template } from "../helpers/template.ts";
+
+const template = new Template(SMALLEST);
+const topic = ref("aws_sns_topic.alarms.arn");
+
+test("a run that ends badly, or never starts, is told, and how to read its log", () => {
+  const rule = template.get("aws_cloudwatch_event_rule.alarms_failed");
+  expect(JSON.parse(String(rule.event_pattern))).toEqual({
+    source: ["aws.ecs"],
+    "detail-type": ["ECS Task State Change"],
+    detail: {
+      clusterArn: [ref("aws_ecs_cluster.cluster.arn")],
+      lastStatus: ["STOPPED"],
+      $or: [
+        { containers: { exitCode: [{ "anything-but": [0] }] } },
+        { stopCode: [{ "anything-but": ["EssentialContainerExited"] }] },
+      ],
+    },
+  });
+  const target = template.get("aws_cloudwatch_event_target.alarms_tell") as {
+    input_transformer: { input_paths: Record<string, string>; input_template: string };
+  };
+  expect(target).toMatchObject({ rule: ref("aws_cloudwatch_event_rule.alarms_failed.name"), arn: topic });
+  const { input_paths, input_template } = target.input_transformer;
+  // EventBridge takes lines, each a JSON string, and refuses a word in brackets that has no path.
+  const lines = input_template.split("\n").map((line) => JSON.parse(line) as string);
+  const words = [...lines.join(" ").matchAll(/<(\w+)>/g)].map(([, word]) => word);
+  expect(words.sort()).toEqual(Object.keys(input_paths).sort());
+  expect(lines.join(" ")).toContain(
+    `aws logs tail ${ref("aws_cloudwatch_log_group.cluster_logs.name")} --region eu-west-1`,
+  );
+});
+
+test("a run that Scheduler could not start is told", () => {
+  expect(template.get("aws_cloudwatch_metric_alarm.alarms_not-started")).toMatchObject({
+    namespace: "AWS/SQS",
+    metric_name: "ApproximateNumberOfMessagesVisible",
+    dimensions: { QueueName: ref("aws_sqs_queue.schedules_dead-letters.name") },
+    comparison_operator: "GreaterThanThreshold",
+    threshold: 0,
+    treat_missing_data: "notBreaching",
+    alarm_actions: [topic],
+  });
+});
+
+test("a day without any run is told, where one is due every day", () => {
+  expect(template.get("aws_cloudwatch_metric_alarm.alarms_silent")).toMatchObject({
+    namespace: "AWS/Logs",
+    metric_name: "IncomingLogEvents",
+    dimensions: { LogGroupName: ref("aws_cloudwatch_log_group.cluster_logs.name") },
+    statistic: "Sum",
+    period: 3600,
+    evaluation_periods: 26,
+    comparison_operator: "LessThanThreshold",
+    threshold: 1,
+    treat_missing_data: "breaching",
+    alarm_actions: [topic],
+  });
+  const weekly = new Template({ ...SMALLEST, schedule: "cron(0 0 ? * MON *)" });
+  expect(weekly.addresses).toContain("aws_cloudwatch_metric_alarm.alarms_not-started");
+  expect(weekly.addresses).not.toContain("aws_cloudwatch_metric_alarm.alarms_silent");
+});
+
+test("only this rule and this stack's alarms may tell", () => {
+  const partition = ref("data.aws_partition.account_partition.partition");
+  const account = ref("data.aws_caller_identity.account.account_id");
+  expect(template.statements("aws_sns_topic_policy.alarms_policy")).toEqual([
+    {
+      Sid: "FailedRuns",
+      Effect: "Allow",
+      Principal: { Service: "events.amazonaws.com" },
+      Action: ["sns:Publish"],
+      Resource: [topic],
+      Condition: { ArnEquals: { "aws:SourceArn": ref("aws_cloudwatch_event_rule.alarms_failed.arn") } },
+    },
+    {
+      Sid: "Alarms",
+      Effect: "Allow",
+      Principal: { Service: "cloudwatch.amazonaws.com" },
+      Action: ["sns:Publish"],
+      Resource: [topic],
+      Condition: {
+        ArnLike: { "aws:SourceArn": `arn:${partition}:cloudwatch:eu-west-1:${account}:alarm:git-diff-*` },
+        StringEquals: { "aws:SourceAccount": account },
+      },
+    },
+  ]);
+  const alarms = Object.values(template.json.resource.aws_cloudwatch_metric_alarm ?? {});
+  const names = alarms.map(({ alarm_name }) => String(alarm_name));
+  expect(names.sort()).toEqual(["git-diff-not-started", "git-diff-silent"]);
+});
