@@ -83,9 +83,9 @@ export class Bucket extends Construct {
   }
 
   /**
-   * The task roles may add objects, withdraw broken uploads, list, and read step records; nobody may read a diff through
-   * this policy or delete anything. It speaks of the whole bucket, as that holds nothing but these results: a line for
-   * each repository would fill the 20 KB that a bucket policy has at about 150 repositories.
+   * The task roles may add objects, withdraw broken uploads and list; nobody may read or delete anything through this
+   * policy. It speaks of the whole bucket, as that holds nothing but these results: a line for each repository would
+   * fill it at about 150 repositories. What records a role may read, its own policies say.
    */
   private statements(roleArns: readonly string[]): Statement[] {
     const tasks = { Effect: "Allow", Principal: { AWS: roleArns } } as const;
@@ -104,7 +104,6 @@ export class Bucket extends Construct {
         Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
         Resource: [`${this.arn}/*`],
       },
-      { Sid: "ReadStepRecords", ...tasks, Action: ["s3:GetObject"], Resource: [`${this.arn}/*/_steps/*`] },
       // Also what makes S3 answer 404 and not 403 for a step record that is not there.
       { Sid: "List", ...tasks, Action: ["s3:ListBucket"], Resource: [this.arn] },
     ];

@@ -31,7 +31,7 @@ const collection = object({
   timezone: timezone.default("UTC"),
   repositories,
 });
-const region = text(/^[a-z]{2}(-[a-z]+)+-\d$/, 'is not an AWS region; write "eu-west-1" or another');
+const region = text(/^[a-z]{2,4}(-[a-z]+)+-\d$/, 'is not an AWS region; write "eu-west-1" or another');
 
 const schema = object({
   region,
@@ -86,9 +86,10 @@ const schema = object({
       /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
       'is not the name of a bucket; write "acme-terraform-state"',
     ),
-    key: text(/^[^/].*$/, 'is not the key of an object; write "git-diff.tfstate"').default(
-      "git-diff.tfstate",
-    ),
+    key: text(
+      /^(?!.*[$%]\{)[^/].*$/,
+      'is not the key of an object, or has ${ or %{ in it, which Terraform would read as its own; write "git-diff.tfstate"',
+    ).default("git-diff.tfstate"),
     region: region.optional(),
   }).optional(),
   schedule: schedule.optional(),

@@ -10,6 +10,8 @@ interface Mistake {
 /** The keys that others can contradict. Each may be missing or of a wrong type, which is reported elsewhere. */
 interface Keys {
   readonly [key: string]: unknown;
+  readonly region?: string;
+  readonly kmsKey?: string;
   readonly cpu?: number;
   readonly memory?: number;
   readonly repositories?: readonly Repository[];
@@ -24,6 +26,7 @@ export function contradictions(keys: Keys): Mistake[] {
   return [
     ...forms(keys),
     ...(size ? [{ path: [size.key], message: size.message }] : []),
+    ...kmsRegion(keys),
     ...twice(
       list(keys.collections).map(({ name }, index) => ({ name, path: ["collections", index, "name"] })),
     ),
@@ -69,6 +72,17 @@ function forms(keys: Keys): Mistake[] {
   return [
     ...moved.map((key) => ({ path: [key], message })),
     ...(empty ? [{ path: ["collections"], message: "is empty; write one, or repositories instead" }] : []),
+  ];
+}
+
+function kmsRegion({ region, kmsKey }: Keys): Mistake[] {
+  const other = /^arn:[^:]*:kms:([^:]+):/.exec(String(kmsKey))?.[1];
+  if (typeof region !== "string" || other === undefined || other === region) return [];
+  return [
+    {
+      path: ["kmsKey"],
+      message: `lies in ${other}, where nothing in ${region} can use it; write a key of ${region}`,
+    },
   ];
 }
 

@@ -117,7 +117,9 @@ function filesBelow(root: string, path: string): string[] {
 /** An image that is there already, and the ECR repository that it lies in, unless it lies elsewhere. */
 export function prebuilt(uri: string, account: Account): Pulled {
   const [, owner, region, name] =
-    /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\/([^@:]+)/.exec(uri) ?? [];
+    /^(\d{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com|on\.aws|on\.amazonwebservices\.com)(?:\.cn)?\/([^@:]+)/.exec(
+      uri,
+    ) ?? [];
   return {
     uri,
     repositoryArn: owner && `arn:${account.partition}:ecr:${region}:${owner}:repository/${name}`,

@@ -16,8 +16,8 @@ export function isDaily(expression: string): boolean {
 }
 
 function mistakeInRate(body: string): string | undefined {
-  if (/^[1-9]\d* (minute|hour|day)s?$/.test(body)) return undefined;
-  return 'is not a whole number from 1 and a unit of minutes, hours or days; write "rate(12 hours)"';
+  if (/^[1-9]\d{0,5} (minute|hour|day)s?$/.test(body)) return undefined;
+  return 'is not a whole number from 1 to 999999 and a unit of minutes, hours or days; write "rate(12 hours)"';
 }
 
 interface Field {
@@ -76,8 +76,10 @@ function fitsPart(part: string, { min, max, words = [] }: Field): boolean {
   if (range === "*") return true;
   const ends = range
     .split("-")
-    .map((end) => (words.includes(end) ? words.indexOf(end) + min : Number(end || "x")));
-  return ends.length <= 2 && ends.every((end) => Number.isInteger(end) && end >= min && end <= max);
+    .map((end) =>
+      words.includes(end) ? words.indexOf(end) + min : /^\d{1,4}$/.test(end) ? Number(end) : -1,
+    );
+  return ends.length <= 2 && ends.every((end) => end >= min && end <= max);
 }
 
 /** What is wrong with the name of a time zone. Undefined: nothing. */

@@ -23,9 +23,6 @@ export function object<Shape extends z.ZodRawShape>(shape: Shape) {
   });
 }
 
-// Keys under which somebody may have written what must not be repeated in a log.
-const SECRET = /credential|password|secret|token/i;
-
 /** Every mistake in a value as a line: which property, what it is, which rule it breaks, what to write instead. */
 export function lines(root: string, value: unknown, error: z.ZodError): string[] {
   return error.issues.flatMap((issue) => {
@@ -34,8 +31,9 @@ export function lines(root: string, value: unknown, error: z.ZodError): string[]
     const message =
       issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message;
     return paths.map((path) => {
-      const kept = SECRET.test(String(path.at(-1))) && issue.code !== "custom";
-      return `${name(root, path)} ${kept ? "(not shown)" : shown(path.reduce(member, value))} ${message}`;
+      // What somebody wrote under a name of their own may be what must not be repeated in a log.
+      const kept = issue.code === "unrecognized_keys";
+      return `${name(root, path)} ${kept ? "(not shown)" : shown(path, path.reduce(member, value))} ${message}`;
     });
   });
 }
@@ -51,9 +49,15 @@ function member(value: unknown, key: PropertyKey): unknown {
   return (value as Record<PropertyKey, unknown> | undefined)?.[key];
 }
 
-/** A value as it stands in the file, without the password that a URL may carry. */
-function shown(value: unknown): string {
+/** A value as it stands in the file, without what may be a secret: in a URL, in place of a word or deeper inside. */
+function shown(path: readonly PropertyKey[], value: unknown): string {
+  const key = path.at(-1);
   if (value === undefined) return "(missing)";
-  const json = JSON.stringify(value).replace(/\/\/[^/@"]*@/g, "//***@");
+  if (key === "credentials" && !["host", "repository"].includes(String(value))) return "(not shown)";
+  if (typeof value === "object" && value !== null && Object.keys(value).length > 0) {
+    return Array.isArray(value) ? "= [...]" : "= {...}";
+  }
+  let json = JSON.stringify(value).replace(/^("(?:[a-z][a-z0-9+.-]*:[\\/]*)?).*@/i, "$1***@");
+  if (key === "url") json = json.replace(/[?#].*(?=")/, "?***");
   return `= ${json.length > 120 ? `${json.slice(0, 117)}...` : json}`;
 }

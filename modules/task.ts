@@ -32,6 +32,14 @@ export class Task extends Construct {
     super(scope, id);
     const { account, collection } = props;
     this.family = `${props.name}-${collection.name}`;
+    const containers = JSON.stringify([container(props)]);
+    if (sizeOf(containers) > CONTAINER_BYTES) {
+      throw new ConfigurationError(
+        `gitDiff: collection "${collection.name}" has ${collection.repositories.length} repositories, which take ` +
+          `${sizeOf(containers)} bytes of a task definition, and ECS has room for ${CONTAINER_BYTES}: ` +
+          "add a collection to gitDiff.collections and move some of them there.",
+      );
+    }
     const trust = {
       service: "ecs-tasks.amazonaws.com",
       trust: {
@@ -53,14 +61,6 @@ export class Task extends Construct {
       ...trust,
       statements: executionStatements(props),
     }).arn;
-    const containers = JSON.stringify([container(props)]);
-    if (sizeOf(containers) > CONTAINER_BYTES) {
-      throw new ConfigurationError(
-        `gitDiff: collection "${collection.name}" has ${collection.repositories.length} repositories, which take ` +
-          `${sizeOf(containers)} bytes of a task definition, and ECS has room for ${CONTAINER_BYTES}: ` +
-          "add a collection to gitDiff.collections and move some of them there.",
-      );
-    }
     this.arn = new EcsTaskDefinition(this, "Default", {
       family: this.family,
       requiresCompatibilities: ["FARGATE"],
@@ -76,7 +76,7 @@ export class Task extends Construct {
   }
 }
 
-function workerStatements({ account, name, collection, kmsKey }: TaskProps): Statement[] {
+function workerStatements({ account, name, bucket, collection, kmsKey }: TaskProps): Statement[] {
   const { repositories } = collection;
   return [
     {
@@ -84,6 +84,15 @@ function workerStatements({ account, name, collection, kmsKey }: TaskProps): Sta
       Effect: "Allow",
       Action: ["ssm:GetParameter", "ssm:PutParameter"],
       Resource: repositories.map((one) => account.arn("ssm", `parameter${cursorOf(name, one)}`)),
+    },
+    {
+      Sid: "ReadStepRecords",
+      Effect: "Allow",
+      Action: ["s3:GetObject"],
+      // Not by the bucket's own attribute, whose length would be a guess: see `pack`.
+      Resource: repositories.map(
+        (one) => `arn:${account.partition}:s3:::${bucket.name}/${one.name}/_steps/*`,
+      ),
     },
     {
       Sid: "CodeCommit",

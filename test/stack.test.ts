@@ -141,9 +141,10 @@ describe("every permission in the stack", () => {
   test("deletes nothing, and reads of the bucket only step records", () => {
     expect(allowed.flatMap(({ Action }) => Action).filter((one) => /Delete|\*/.test(one))).toEqual([]);
     const read = allowed.filter(({ Action }) => Action.includes("s3:GetObject"));
-    expect(read.flatMap(({ Resource }) => Resource)).toEqual([
-      `${ref("aws_s3_bucket.results.arn")}/*/_steps/*`,
-    ]);
+    const results = `arn:${ref("data.aws_partition.account_partition.partition")}:s3:::git-diff-results-${ref("data.aws_caller_identity.account.account_id")}`;
+    expect(read.flatMap(({ Resource }) => Resource)).toEqual(
+      ["api", "legacy", "there"].map((name) => `${results}/${name}/_steps/*`),
+    );
   });
 
   test("is used by its service for this account alone", () => {

@@ -20,7 +20,7 @@ import { Deployment, lacking, run, terraformEnvironment } from "../helpers/terra
 const lack =
   lacking({
     terraform: "https://developer.hashicorp.com/terraform/install",
-    moto_server: "pip install 'moto[server]==5.2.0'",
+    moto_server: "pip install 'moto[server]==5.2.1'",
   }) ?? lackingDocker();
 // A first build of the image fetches Debian's packages.
 setDefaultTimeout(600_000);

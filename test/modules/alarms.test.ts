@@ -57,7 +57,18 @@ test("a day without any run is told, where one is due every day", () => {
     treat_missing_data: "breaching",
     alarm_actions: [topic],
   });
-  const weekly = new Template({ ...SMALLEST, schedule: "cron(0 0 ? * MON *)" });
+  const [weekly, both] = [[], [{ name: "daily", repositories: SMALLEST.repositories }]].map(
+    (others) =>
+      new Template({
+        ...SMALLEST,
+        repositories: undefined,
+        collections: [
+          { name: "weekly", schedule: "cron(0 0 ? * MON *)", repositories: [{ name: "x" }] },
+          ...others,
+        ],
+      }),
+  ) as [Template, Template];
+  expect(both.addresses).toContain("aws_cloudwatch_metric_alarm.alarms_silent");
   expect(weekly.addresses).toContain("aws_cloudwatch_metric_alarm.alarms_not-started");
   expect(weekly.addresses).not.toContain("aws_cloudwatch_metric_alarm.alarms_silent");
 });

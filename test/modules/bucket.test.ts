@@ -65,13 +65,6 @@ test("the policy refuses plain HTTP to everybody and lets the tasks put, list an
       Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
       Resource: [`${arn}/*`],
     },
-    {
-      Sid: "ReadStepRecords",
-      Effect: "Allow",
-      Principal: tasks,
-      Action: ["s3:GetObject"],
-      Resource: [`${arn}/*/_steps/*`],
-    },
     { Sid: "List", Effect: "Allow", Principal: tasks, Action: ["s3:ListBucket"], Resource: [arn] },
   ]);
 });

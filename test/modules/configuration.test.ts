@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { readEnvironment } from "../../image/environment.ts";
 import { parse } from "../../modules/configuration.ts";
 import { IMAGE } from "../helpers/template.ts";
 
@@ -40,7 +41,7 @@ test("every key is accepted", () => {
     memory: 3072,
     logRetentionDays: 90,
     resultRetentionDays: 400,
-    kmsKey: "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234abcd",
+    kmsKey: "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-1234abcd",
     state: { bucket: "acme-state", key: "x/y.tfstate", region: "eu-west-1" },
     collections: [
       {
@@ -63,12 +64,12 @@ const wrong: [string, object, RegExp][] = [
   [
     "an unknown key",
     { regoin: "x" },
-    /gitDiff\.regoin = "x" is not known here; remove it, or write one of region, name,/,
+    /gitDiff\.regoin \(not shown\) is not known here; remove it, or write one of region, name,/,
   ],
   [
     "an unknown key of a repository",
     { repositories: [{ ...api, brnach: "x" }] },
-    /gitDiff\.repositories\[0\]\.brnach = "x" is not known here; .*branch/,
+    /gitDiff\.repositories\[0\]\.brnach \(not shown\) is not known here; .*branch/,
   ],
   [
     "a missing region",
@@ -282,6 +283,21 @@ const wrong: [string, object, RegExp][] = [
     /gitDiff\.resultRetentionDays = 0 is less than a day; write/,
   ],
   [
+    "a key of another region",
+    { kmsKey: "arn:aws:kms:us-east-1:123456789012:key/1234" },
+    /gitDiff\.kmsKey = .* lies in us-east-1, where nothing in eu-west-1 can use it; write a key of eu-west-1/,
+  ],
+  [
+    "what Terraform would read as its own, in a branch",
+    { repositories: [{ ...api, branch: "a%{b}" }] },
+    /repositories\[0\]\.branch = "a%\{b\}" has \$\{ or %\{ in it.*; rename it/,
+  ],
+  [
+    "what Terraform would read as its own, in the key of the state",
+    { state: { bucket: "acme-state", key: "%{x}" } },
+    /gitDiff\.state\.key = "%\{x\}" is not the key of an object, or has.*; write/,
+  ],
+  [
     "a key's alias",
     { kmsKey: "alias/mine" },
     /gitDiff\.kmsKey = "alias\/mine" is not the ARN of a KMS key; write/,
@@ -299,6 +315,68 @@ test.each(wrong)("refuses %s", (_, change, line) => {
   expect(message).toStartWith("cdktf.json, context: 1 mistake\n");
   expect(message).not.toContain("hunter2");
 });
+
+const secret = "me:hunter2";
+test.each([
+  { repositories: [{ ...api, url: "https://me:p@hunter2@github.com/a.git" }] },
+  { repositories: [{ ...api, url: "https://me:hun/hunter2@github.com/a.git" }] },
+  { repositories: [{ ...api, url: "https:me:hunter2@github.com/a.git" }] },
+  { repositories: [{ ...api, url: "https:\\\\me:hunter2@github.com/a.git" }] },
+  { repositories: [{ ...api, url: "https://github.com/a.git?token=hunter2" }] },
+  { repositories: [{ name: "legacy", credentials: secret }] },
+  { repositories: { ...api, credentials: secret } },
+  { repositories: [{ ...api, credentials: secret }], collections: [] },
+  { repositories: [{ ...api, credentials: { password: "hunter2" } }] },
+  { repositories: [{ ...api, pat: "hunter2" }] },
+  { auth: { password: "hunter2" } },
+])("repeats no secret of %j", (change) => {
+  expect(refusal({ ...smallest, ...change })).not.toContain("hunter2");
+});
+
+/** In reach of what the worker refuses; whatever of it synthesis lets pass, the worker has to take. */
+test.each([
+  ...[" https://h/a.git", "https://h/a.git\n", "https://h/my a.git", "https:h/a.git", "https:\\\\h\\a.git"],
+  ...[
+    "HTTPS://H/a.git",
+    "https://h/a.git?",
+    "https://h/a#",
+    "https://h/%{a}",
+    "https://h:8443/a/",
+    "https://[::1]/a",
+  ],
+])("the worker takes the URL %j, or synthesis refuses it", (url) => {
+  expect(agreed({ ...api, url })).toBe(true);
+});
+test.each([
+  "@",
+  "a.lock/b",
+  "a\u0007b",
+  "a.lock",
+  "-a",
+  "a b",
+  "a/.b",
+  "a..b",
+  "a{b",
+  "a@b",
+  "ä",
+  "x/y/z",
+  "a$b",
+])("the worker takes the branch %j, or synthesis refuses it", (branch) => {
+  expect(agreed({ ...api, branch })).toBe(true);
+});
+
+function agreed(repository: { url: string; branch?: string }): boolean {
+  try {
+    parse({ ...smallest, repositories: [repository] });
+  } catch {
+    return true;
+  }
+  const { url: gitRepo, branch: gitBranch } = repository;
+  const REPOSITORIES = JSON.stringify([
+    { gitRepo, gitBranch, parameterName: "/a/b", resultsBucket: "bucket/b" },
+  ]);
+  return readEnvironment({ REPOSITORIES }, new Date()).repositories.length === 1;
+}
 
 test("nothing at all is refused in the same words", () => {
   expect(refusal(undefined)).toContain("gitDiff.region (missing)");
@@ -318,7 +396,7 @@ test("says everything that is wrong at once", () => {
     expect.stringMatching(/^ {2}gitDiff\.region = 7 /),
     expect.stringMatching(/^ {2}gitDiff\.timezone = "x" /),
     expect.stringMatching(/^ {2}gitDiff\.repositories\[0\]\.url = 1 /),
-    expect.stringMatching(/^ {2}gitDiff\.repositories\[2\]\.colour = "red" /),
+    expect.stringMatching(/^ {2}gitDiff\.repositories\[2\]\.colour \(not shown\) /),
     expect.stringMatching(/^ {2}gitDiff\.memory = 9 /),
     expect.stringMatching(/^ {2}gitDiff\.repositories\[1\]\.name = "api" /),
     expect.stringMatching(/^ {2}gitDiff\.repositories\[2\]\.name = "api" /),

@@ -72,19 +72,37 @@ test("the worker reads and moves its own cursors, and pulls its own CodeCommit r
             url: "https://git-codecommit.us-east-1.amazonaws.com/v1/repos/elsewhere",
             branch: "x",
           },
-          { name: "evil", url: "https://git-codecommit.us-east-1.amazonaws.com.evil.example/v1/repos/x" },
+          {
+            name: "evil",
+            url: "https://git-codecommit.us-east-1.amazonaws.com.evil.example/v1/repos/x",
+          },
+          {
+            name: "private",
+            url: "https://vpce-0a1b-c2d3.git-codecommit.us-east-1.vpce.amazonaws.com/v1/repos/inside/",
+          },
         ],
       },
       { name: "other", repositories: [{ name: "theirs" }] },
     ],
   });
+  const results = `${ARN}:s3:::git-diff-results-${ACCOUNT}`;
   const parameter = `${ARN}:ssm:eu-west-1:${ACCOUNT}:parameter/git-diff`;
   expect(template.statements("aws_iam_policy.task-mine_worker_1")).toEqual([
     {
       Sid: "Cursors",
       Effect: "Allow",
       Action: ["ssm:GetParameter", "ssm:PutParameter"],
-      Resource: ["acme/api", "legacy", "there", "branch", "evil"].map((name) => `${parameter}/${name}`),
+      Resource: ["acme/api", "legacy", "there", "branch", "evil", "private"].map(
+        (name) => `${parameter}/${name}`,
+      ),
+    },
+    {
+      Sid: "ReadStepRecords",
+      Effect: "Allow",
+      Action: ["s3:GetObject"],
+      Resource: ["acme/api", "legacy", "there", "branch", "evil", "private"].map(
+        (name) => `${results}/${name}/_steps/*`,
+      ),
     },
     {
       Sid: "CodeCommit",
@@ -93,6 +111,7 @@ test("the worker reads and moves its own cursors, and pulls its own CodeCommit r
       Resource: [
         `${ARN}:codecommit:eu-west-1:${ACCOUNT}:legacy`,
         `${ARN}:codecommit:us-east-1:${ACCOUNT}:elsewhere`,
+        `${ARN}:codecommit:us-east-1:${ACCOUNT}:inside`,
       ],
     },
   ]);

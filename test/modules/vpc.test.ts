@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { SMALLEST, Template } from "../helpers/template.ts";
+import { ref, SMALLEST, Template } from "../helpers/template.ts";
 
 const url = (port: number) => ({ name: `on-${port}`, url: `https://git.acme.com:${port}/x.git` });
 
@@ -9,6 +9,31 @@ test("two public subnets share the network, in two zones, and hand out no addres
   expect(subnets.map(({ cidr_block }) => cidr_block)).toEqual(["10.0.0.0/25", "10.0.0.128/25"]);
   expect(new Set(subnets.map(({ availability_zone }) => availability_zone)).size).toBe(2);
   expect(subnets.filter((subnet) => "map_public_ip_on_launch" in subnet)).toEqual([]);
+});
+
+test("both subnets have the way to the internet, and one to S3 that leaves it out", () => {
+  const template = new Template(SMALLEST);
+  const [vpc_id, route_table_id] = [ref("aws_vpc.vpc.id"), ref("aws_route_table.vpc_public.id")];
+  expect(template.get("aws_route_table.vpc_public")).toMatchObject({
+    vpc_id,
+    route: [{ cidr_block: "0.0.0.0/0", gateway_id: ref("aws_internet_gateway.vpc_internet.id") }],
+  });
+  for (const letter of ["a", "b"]) {
+    expect(template.get(`aws_route_table_association.vpc_routes-${letter}`)).toMatchObject({
+      subnet_id: ref(`aws_subnet.vpc_public-${letter}.id`),
+      route_table_id,
+    });
+  }
+  expect(template.get("aws_vpc_endpoint.vpc_s3")).toMatchObject({
+    vpc_id,
+    service_name: "com.amazonaws.eu-west-1.s3",
+    vpc_endpoint_type: "Gateway",
+    route_table_ids: [route_table_id],
+  });
+  expect(template.get("aws_vpc.vpc")).toMatchObject({ enable_dns_support: true, enable_dns_hostnames: true });
+  // Local zones, which an account may have opted into, do not run Fargate.
+  const filter = [{ name: "opt-in-status", values: ["opt-in-not-required"] }];
+  expect(template.json.data.aws_availability_zones?.vpc_zones).toMatchObject({ filter });
 });
 
 test("what is reached by default is closed, and nothing reaches a task", () => {
@@ -25,11 +50,11 @@ test("tasks reach HTTPS, and the ports that URLs name, each by a rule of its own
   const rules = (repositories: object[]) =>
     Object.values(
       new Template({ ...SMALLEST, repositories }).json.resource.aws_vpc_security_group_egress_rule ?? {},
-    ).map(({ ip_protocol, from_port, to_port }) => [ip_protocol, from_port, to_port]);
-  expect(rules([{ name: "legacy" }, url(443)])).toEqual([["tcp", 443, 443]]);
+    ).map(({ ip_protocol, from_port, to_port, cidr_ipv4 }) => [ip_protocol, from_port, to_port, cidr_ipv4]);
+  expect(rules([{ name: "legacy" }, url(443)])).toEqual([["tcp", 443, 443, "0.0.0.0/0"]]);
   expect(rules([url(8443), url(443), { ...url(8443), name: "again" }])).toEqual([
-    ["tcp", 443, 443],
-    ["tcp", 8443, 8443],
+    ["tcp", 443, 443, "0.0.0.0/0"],
+    ["tcp", 8443, 8443, "0.0.0.0/0"],
   ]);
 });
 
