@@ -101,7 +101,7 @@ export class GitDiff extends TerraformStack {
         byCollection((task) => runCommand(region, cluster.name, task.arn, network)),
       ],
       tell_me: [
-        "Has an e-mail sent of every run that fails or never comes",
+        "Has an e-mail sent of a run that fails or cannot be started, and of a day without any",
         subscribeCommand(region, alarms.topicArn),
       ],
       set_credentials: [

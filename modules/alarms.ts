@@ -6,6 +6,7 @@ import { SnsTopicPolicy } from "@cdktf/provider-aws/lib/sns-topic-policy";
 import { Construct } from "constructs";
 import type { Account } from "./account.ts";
 import type { Cluster } from "./cluster.ts";
+import { CONTAINER } from "./container.ts";
 import { document, type Statement } from "./iam.ts";
 
 export interface AlarmsProps {
@@ -19,13 +20,13 @@ export interface AlarmsProps {
   readonly daily: boolean;
 }
 
-/** A topic that tells whoever subscribes to it of a run that failed, could not be started or never came. */
+/** A topic that tells whoever subscribes to it of a run that failed or could not be started, and of a day without any. */
 export class Alarms extends Construct {
   readonly topicArn: string;
 
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id);
-    const { account, name, cluster } = props;
+    const { account, name, cluster, deadLetters } = props;
     // Not encrypted: of KMS keys, EventBridge can use only one of your own here, and nothing secret is told.
     const topic = new SnsTopic(this, "Default", { name: `${name}-alarms` });
     this.topicArn = topic.arn;
@@ -48,7 +49,7 @@ export class Alarms extends Construct {
         },
         inputTemplate: [
           "A run of <family> failed at <time>: <reason> (<stop>, <task>).",
-          `Its log, which ends with what failed and why: aws logs tail ${cluster.logGroup.name} --region ${account.region} --since 1d`,
+          `If it came so far, its log tells what failed and why: aws logs tail ${cluster.logGroup.name} --region ${account.region} --since 1d`,
           "Whatever is stored is whole, and the next run goes on from where the cursors are.",
         ]
           .map((line) => JSON.stringify(line))
@@ -56,21 +57,20 @@ export class Alarms extends Construct {
       },
     });
 
+    const [notStarted, silent] = [`${name}-not-started`, `${name}-silent`];
+    const alarmArns = [notStarted, silent].map((one) => account.arn("cloudwatch", `alarm:${one}`));
     new SnsTopicPolicy(this, "policy", {
       arn: topic.arn,
-      policy: document(
-        mayTell(topic.arn, failed.arn, account.arn("cloudwatch", `alarm:${name}-*`), account.id),
-      ),
+      policy: document(mayTell(topic.arn, alarmArns, account.id)),
     });
-
-    const alarm = { alarmActions: [topic.arn], okActions: [topic.arn] };
+    const actions = { alarmActions: [topic.arn], okActions: [topic.arn] };
     new CloudwatchMetricAlarm(this, "not-started", {
-      ...alarm,
-      alarmName: `${name}-not-started`,
-      alarmDescription: `EventBridge Scheduler could not start a run: the message in the queue ${props.deadLetters} says which, and why. Delete it when that is mended; the next run makes up for it.`,
+      ...actions,
+      alarmName: notStarted,
+      alarmDescription: `EventBridge Scheduler could not start a run: the message in the queue ${deadLetters} says which, and why. Delete it when that is mended: until the queue is empty, no other is told. The next run makes up for it.`,
       namespace: "AWS/SQS",
       metricName: "ApproximateNumberOfMessagesVisible",
-      dimensions: { QueueName: props.deadLetters },
+      dimensions: { QueueName: deadLetters },
       statistic: "Maximum",
       period: 300,
       evaluationPeriods: 1,
@@ -78,28 +78,27 @@ export class Alarms extends Construct {
       threshold: 0,
       treatMissingData: "notBreaching",
     });
-    // A start that ECS has no room for is an answer like any other to Scheduler, and nobody is told:
+    // To Scheduler, a start that ECS has no room for is an answer like any other, and it tells nobody:
     // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html, `failures`.
     if (!props.daily) return;
     new CloudwatchMetricAlarm(this, "silent", {
-      ...alarm,
-      alarmName: `${name}-silent`,
-      alarmDescription: `No run has logged anything for ${silentHours} hours, though one is due every day: look whether the schedules are enabled, and whether ECS had room for the task. The next run makes up for it.`,
+      ...actions,
+      alarmName: silent,
+      alarmDescription:
+        "No run has logged anything for more than a day, though one is due every day: look whether the schedules are enabled, and whether ECS had room for the task. The next run makes up for it.",
       namespace: "AWS/Logs",
       metricName: "IncomingLogEvents",
       dimensions: { LogGroupName: cluster.logGroup.name },
       statistic: "Sum",
       period: 3_600,
-      evaluationPeriods: silentHours,
+      // A day, and how much later than the day before a run may log its first line.
+      evaluationPeriods: 26,
       comparisonOperator: "LessThanThreshold",
       threshold: 1,
       treatMissingData: "breaching",
     });
   }
 }
-
-/** A day, and how much later than the day before a run may log its first line. */
-const silentHours = 26;
 
 /**
  * What ECS tells of such a run. One that never started has no exit status, which is not the same as one other than 0:
@@ -113,28 +112,30 @@ function failedRun(clusterArn: string): object {
       clusterArn: [clusterArn],
       lastStatus: ["STOPPED"],
       $or: [
-        { containers: { exitCode: [{ "anything-but": [0] }] } },
+        // By its name, as GuardDuty may put a container of its own beside it.
+        { containers: { name: [CONTAINER], exitCode: [{ "anything-but": [0] }] } },
         { stopCode: [{ "anything-but": ["EssentialContainerExited"] }] },
       ],
     },
   };
 }
 
-function mayTell(topicArn: string, ruleArn: string, alarmArns: string, accountId: string): Statement[] {
+function mayTell(topicArn: string, alarmArns: readonly string[], accountId: string): Statement[] {
   const tell = { Effect: "Allow", Action: ["sns:Publish"], Resource: [topicArn] } as const;
   return [
     {
       ...tell,
       Sid: "FailedRuns",
+      // Without a condition, which a topic's policy cannot have for EventBridge:
+      // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
       Principal: { Service: "events.amazonaws.com" },
-      Condition: { ArnEquals: { "aws:SourceArn": ruleArn } },
     },
     {
       ...tell,
       Sid: "Alarms",
       Principal: { Service: "cloudwatch.amazonaws.com" },
       Condition: {
-        ArnLike: { "aws:SourceArn": alarmArns },
+        ArnEquals: { "aws:SourceArn": alarmArns },
         StringEquals: { "aws:SourceAccount": accountId },
       },
     },

@@ -24,7 +24,7 @@ export function setCommand(region: string, parameter: string, kmsKey: string | u
   return `aws ssm put-parameter --region ${region} --name ${parameter} --type SecureString${key} --overwrite --value 'user:password'`;
 }
 
-/** The command after which failed and missed runs are told by e-mail, once the first mail is answered. */
+/** The command after which the alarms come by e-mail, once the first mail is answered. */
 export function subscribeCommand(region: string, topicArn: string): string {
   return `aws sns subscribe --region ${region} --topic-arn ${topicArn} --protocol email --notification-endpoint you@example.com`;
 }

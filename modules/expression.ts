@@ -6,13 +6,13 @@ export function mistakeInExpression(expression: string): string | undefined {
   return 'is neither cron(...) nor rate(...); write "cron(0 0 * * ? *)" for every midnight, or "rate(12 hours)"';
 }
 
-/** Whether a right expression is due at least once on every day. */
+/** Whether a right expression is due at least once on every day, so far as that is seen at a glance. */
 export function isDaily(expression: string): boolean {
   const [, count, unit = ""] = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression) ?? [];
   const most: Readonly<Record<string, number>> = { minute: 24 * 60, hour: 24, day: 1 };
   if (count !== undefined) return Number(count) <= (most[unit] ?? 0);
   const [, , ...days] = expression.slice("cron(".length, -1).split(" ");
-  return days.every((field) => /^[*?]$/.test(field));
+  return days.every((field) => /^([*?]|[*1]\/1|SUN-SAT)$/.test(field));
 }
 
 function mistakeInRate(body: string): string | undefined {

@@ -108,6 +108,11 @@ describe.skipIf(lack !== undefined).each([...platforms])(
       expect(scripts).toEqual([]);
     });
 
+    test("has a libcurl with the guards of Debian's own", () => {
+      const library = readFileSync(join(image.folder, `usr/lib/${triplet}/libcurl-gnutls.so.4`));
+      expect(["__stack_chk_fail", "__memcpy_chk"].filter((guard) => library.indexOf(guard) < 0)).toEqual([]);
+    });
+
     test("lets nobody write, become root or own anything but the scratch folder", () => {
       expect(image.entries.filter(({ mode }) => /[sStT]/.test(mode))).toEqual([]);
       expect(image.entries.filter(({ mode }) => /^[-d]....w|^[-d].......w/.test(mode))).toEqual([]);
@@ -188,6 +193,8 @@ describe("the Dockerfile", () => {
     for (const stage of stages.filter((stage) => /^RUN /m.test(stage))) {
       expect(stage).toMatch(/^FROM (--platform=\$BUILDPLATFORM |packages AS )/);
     }
+    // Left to find out whether it cross-compiles, configure runs what it has built.
+    expect(dockerfile).toMatch(/\.\/configure --build=/);
     expect(stages.at(-1)).toStartWith("FROM scratch\n");
     expect(stages.at(-1)).not.toMatch(/^RUN /m);
   });

@@ -13,7 +13,7 @@ test("a run that ends badly, or never starts, is told, and how to read its log",
       clusterArn: [ref("aws_ecs_cluster.cluster.arn")],
       lastStatus: ["STOPPED"],
       $or: [
-        { containers: { exitCode: [{ "anything-but": [0] }] } },
+        { containers: { name: ["worker"], exitCode: [{ "anything-but": [0] }] } },
         { stopCode: [{ "anything-but": ["EssentialContainerExited"] }] },
       ],
     },
@@ -73,31 +73,28 @@ test("a day without any run is told, where one is due every day", () => {
   expect(weekly.addresses).not.toContain("aws_cloudwatch_metric_alarm.alarms_silent");
 });
 
-test("only this rule and this stack's alarms may tell", () => {
+test("EventBridge and these alarms may tell, and nobody else", () => {
   const partition = ref("data.aws_partition.account_partition.partition");
   const account = ref("data.aws_caller_identity.account.account_id");
-  expect(template.statements("aws_sns_topic_policy.alarms_policy")).toEqual([
+  const alarms = Object.values(template.json.resource.aws_cloudwatch_metric_alarm ?? {});
+  const names = alarms.map(({ alarm_name }) => String(alarm_name)).sort();
+  expect(names).toEqual(["git-diff-not-started", "git-diff-silent"]);
+  const tell = { Effect: "Allow", Action: ["sns:Publish"], Resource: [topic] };
+  expect(template.statements("aws_sns_topic_policy.alarms_policy") as unknown[]).toEqual([
+    // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html: no condition
+    { ...tell, Sid: "FailedRuns", Principal: { Service: "events.amazonaws.com" } },
     {
-      Sid: "FailedRuns",
-      Effect: "Allow",
-      Principal: { Service: "events.amazonaws.com" },
-      Action: ["sns:Publish"],
-      Resource: [topic],
-      Condition: { ArnEquals: { "aws:SourceArn": ref("aws_cloudwatch_event_rule.alarms_failed.arn") } },
-    },
-    {
+      ...tell,
       Sid: "Alarms",
-      Effect: "Allow",
       Principal: { Service: "cloudwatch.amazonaws.com" },
-      Action: ["sns:Publish"],
-      Resource: [topic],
       Condition: {
-        ArnLike: { "aws:SourceArn": `arn:${partition}:cloudwatch:eu-west-1:${account}:alarm:git-diff-*` },
+        ArnEquals: {
+          "aws:SourceArn": names.map(
+            (name) => `arn:${partition}:cloudwatch:eu-west-1:${account}:alarm:${name}`,
+          ),
+        },
         StringEquals: { "aws:SourceAccount": account },
       },
     },
   ]);
-  const alarms = Object.values(template.json.resource.aws_cloudwatch_metric_alarm ?? {});
-  const names = alarms.map(({ alarm_name }) => String(alarm_name));
-  expect(names.sort()).toEqual(["git-diff-not-started", "git-diff-silent"]);
 });

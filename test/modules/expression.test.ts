@@ -71,6 +71,8 @@ test.each([
 test.each([
   ["cron(0 0 * * ? *)", true],
   ["cron(0/5 8-17 ? * * *)", true],
+  ["cron(0 0 1/1 * ? *)", true],
+  ["cron(0 0 ? * SUN-SAT *)", true],
   ["cron(0 0 ? * MON-FRI *)", false],
   ["cron(0 0 1 * ? *)", false],
   ["cron(0 0 * JAN ? *)", false],
