@@ -215,6 +215,12 @@ describe.skipIf(lack !== undefined)(`a real Terraform${lack ? ` (${lack})` : ""}
         Action: ["ssm:GetParameter", "ssm:PutParameter"],
         Resource: ["arn:aws:ssm:eu-west-1:123456789012:parameter/smallest/api"],
       },
+      {
+        Sid: "ReadStepRecords",
+        Effect: "Allow",
+        Action: ["s3:GetObject"],
+        Resource: ["arn:aws:s3:::smallest-results-123456789012/api/_steps/*"],
+      },
     ]);
     expect(await permissions(aws.iam, "smallest-all-execution")).toEqual([
       {
