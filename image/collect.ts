@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Bounds } from "./bounds.ts";
 import { GitError, LimitError } from "./errors.ts";
+import { openFetches } from "./fetches.ts";
+import { readHead } from "./head.ts";
 import { adopt, perform, release, type Scene } from "./perform.ts";
 import { decide } from "./protocol.ts";
-import { openRemote, readHead } from "./remote.ts";
+import { openRemote } from "./remote.ts";
 import type { Repository } from "./repository.ts";
 import {
   type ClaimedStep,
@@ -51,10 +53,13 @@ export async function collect(
 ): Promise<Outcome> {
   const scratch = await makeScratch();
   const remote = openRemote(repository, join(scratch, "repository.git"), signal, onProgress);
+  const fetches = openFetches(remote);
   try {
     await remote.reset();
-    return await goOn({ repository, stores, bounds, remote, onProgress, owner: randomUUID() });
+    return await goOn({ repository, stores, bounds, remote, fetches, onProgress, owner: randomUUID() });
   } finally {
+    await fetches.stop();
+    remote.host.hangUp();
     await rm(scratch, { recursive: true, force: true, maxRetries: 3 });
   }
 }
@@ -77,9 +82,10 @@ async function goOn(scene: Scene): Promise<Outcome> {
   const { objects } = stores;
   const lease = bounds.leaseSeconds * 1_000;
   const steps: CollectedStep[] = [];
+  remote.host.call(); // which takes as long as the next line, so that it is ready by then
   // In this order: a head that is older than the cursor would lead back to where another run has just come from.
   let cursor = await stores.cursor.read();
-  let head = await readHead(remote, repository.branch);
+  let head = await readHead(remote.host, repository.branch);
   if (head === undefined) {
     if (cursor === undefined) return { status: "empty" };
     throw new GitError(
@@ -88,6 +94,8 @@ async function goOn(scene: Scene): Promise<Outcome> {
       "If that is meant, wait for its next commit, which will be a new baseline; otherwise look at the host.",
     );
   }
+
+  if (cursor && cursor.commit !== head.commit) scene.fetches.begin(head, cursor.commit);
 
   let adopted: Held<StepRecord> | undefined;
   for (let turn = 0; turn < 100; turn++) {
@@ -101,9 +109,14 @@ async function goOn(scene: Scene): Promise<Outcome> {
     if (tail === "unclear") {
       tail = await readLastStep(objects);
       if (tail !== undefined) {
+        // What was likely is so no more.
+        await scene.fetches.stop();
         // A search takes its time. The cursor must be the one from before, or another run's move of it would pass for
         // set by hand; and the head must not be older than what was found.
-        const [again, latest] = await together(stores.cursor.read(), readHead(remote, repository.branch));
+        const [again, latest] = await together(
+          stores.cursor.read(),
+          readHead(remote.host, repository.branch),
+        );
         if (again?.identity !== cursor?.identity) continue;
         head = latest ?? head;
       }
@@ -157,7 +170,10 @@ async function goOn(scene: Scene): Promise<Outcome> {
       decision.do === "claim"
         ? await writeStep(objects, begin(decision.number, decision.from, head.commit), undefined)
         : await writeStep(objects, { ...decision.tail, owner, claimed }, tail?.tag);
-    if (held === undefined) continue;
+    if (held === undefined) {
+      await scene.fetches.stop();
+      continue;
+    }
 
     // Fetch, store, complete.
     const instead = decision.do === "finish" ? decision.instead : undefined;

@@ -12,8 +12,12 @@ export interface Commit {
 
 /** Those of these commits that the scratch repository has. */
 export async function readCommits(remote: Remote, ids: readonly string[]): Promise<Commit[]> {
-  return Array.fromAsync(batch(remote, `${ids.join("\n")}\n`));
+  return Array.fromAsync(batch(remote, [], `${ids.join("\n")}\n`));
 }
+
+/** All commits of a scratch repository that has little else: everything in it is read. */
+export const commitsAmongFew = (remote: Remote): AsyncGenerator<Commit> =>
+  batch(remote, ["--batch-all-objects"], "");
 
 /** All commits that the scratch repository has, whatever its edge hides. */
 export async function* commitsIn(remote: Remote): AsyncGenerator<Commit> {
@@ -23,9 +27,9 @@ export async function* commitsIn(remote: Remote): AsyncGenerator<Commit> {
   for await (const line of linesOf(remote.stream(listing))) {
     if (line.startsWith("commit ")) ids.push(line.slice("commit ".length));
     // In portions, as there may be hundreds of thousands.
-    if (ids.length === few) yield* batch(remote, `${ids.splice(0).join("\n")}\n`);
+    if (ids.length === few) yield* batch(remote, [], `${ids.splice(0).join("\n")}\n`);
   }
-  yield* batch(remote, `${ids.join("\n")}\n`);
+  yield* batch(remote, [], `${ids.join("\n")}\n`);
 }
 
 /** The lines of a stream, in latin1. */
@@ -39,9 +43,9 @@ export async function* linesOf(stream: AsyncIterable<Uint8Array>): AsyncGenerato
   if (rest !== "") yield rest;
 }
 
-async function* batch(remote: Remote, input: string): AsyncGenerator<Commit> {
+async function* batch(remote: Remote, options: readonly string[], input: string): AsyncGenerator<Commit> {
   let rest = Buffer.alloc(0);
-  for await (const chunk of remote.stream(["cat-file", "--batch"], {
+  for await (const chunk of remote.stream(["cat-file", "--batch", ...options], {
     input,
     environment: { GIT_NO_REPLACE_OBJECTS: "1" },
   })) {

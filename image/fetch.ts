@@ -1,9 +1,9 @@
-import { join } from "node:path";
 import { type Commit, readCommits } from "./commit.ts";
 import { attributesIn, changedBlobs, checkOutAttributes, emptyTree } from "./diff.ts";
 import { GitError, isRefusal } from "./errors.ts";
+import type { Head } from "./head.ts";
 import { between, type History, readHistory } from "./history.ts";
-import { type Head, promisor, type Remote, spokenVersion } from "./remote.ts";
+import type { Remote } from "./remote.ts";
 import { together } from "./together.ts";
 
 /**
@@ -54,10 +54,10 @@ export async function fetchStep(
         const blobless = reached === "blobless";
         // A host that takes no notice of the depth has sent all there is behind `to`.
         const all = reached === "shallow" && !remote.isShallow() && to.parents.length > 0;
+        const attributes = await fetchFiles(remote, before, to, blobless);
         const [history] = await together(
           before && readHistory(remote, before, to, blobless),
-          // Beside it, since neither needs what the other brings.
-          prepareDiff(remote, before, to, blobless),
+          attributes.length > 0 && checkOutAttributes(remote, to.id),
         );
         const bytes = packBytes + (await remote.packBytes()) + (await between(remote).packBytes());
         return {
@@ -74,7 +74,7 @@ export async function fetchStep(
       const missing = /not our ref ([0-9a-f]{40})/.exec(error.message)?.[1];
       const isEnd = missing !== undefined && wanted.includes(missing);
       // With protocol 2, git serves every object it has: what it does not know then is gone, whatever else is tried.
-      if (isEnd && (await spokenVersion(traceOf(remote))) === 2) return lost(missing !== head.commit);
+      if (isEnd && (await remote.host.isModern())) return lost(missing !== head.commit);
       if (rung === "full") throw error;
       idsAllowed &&= !isEnd && !/unadvertised/.test(error.message);
     }
@@ -95,20 +95,12 @@ function lost(headIsThere: boolean): "gone" {
 
 /** Each rung's way to fetch; gives the rung that it turned out to be. @throws GitError where the host refuses */
 const attempts: Record<Rung, (remote: Remote, head: Head, wanted: readonly string[]) => Promise<Rung>> = {
-  async blobless(remote, _head, [from = "", to = ""]) {
-    let ignored = false;
-    await remote.fetch(["--depth=1", "--filter=blob:none", "origin", from, to], {
-      config: promisor,
-      environment: { GIT_TRACE2_EVENT: traceOf(remote) },
-      onLine: (line) => {
-        ignored ||= line.includes("filtering not recognized");
-      },
-    });
-    return ignored ? "shallow" : "blobless";
+  async blobless(remote, _head, want) {
+    const { filtered } = await remote.fetchObjects({ want, depth: 1, filter: "blob:none" });
+    return filtered ? "blobless" : "shallow";
   },
-  async shallow(remote, _head, wanted) {
-    const environment = { GIT_TRACE2_EVENT: traceOf(remote) };
-    await remote.fetch(["--depth=1", "origin", ...wanted], { environment });
+  async shallow(remote, _head, want) {
+    await remote.fetchObjects({ want, depth: 1 });
     return "shallow";
   },
   async deepened(remote, head, wanted) {
@@ -124,22 +116,18 @@ const attempts: Record<Rung, (remote: Remote, head: Head, wanted: readonly strin
   },
 };
 
-/** Gets the files that the diff shows and the `.gitattributes` that shape it, in one batch, and puts those in place. */
-async function prepareDiff(
+/** Fetches the files that the diff shows and the `.gitattributes` that shape it, in one batch; gives the ids of those. */
+async function fetchFiles(
   remote: Remote,
   from: Commit | undefined,
   to: Commit,
   blobless: boolean,
-): Promise<void> {
+): Promise<string[]> {
   const [attributes, changed] = await Promise.all([
     attributesIn(remote, to.id),
     from && blobless ? changedBlobs(remote, from.id, to.id) : [],
   ]);
-  const files = [...changed, ...attributes];
-  if (blobless && files.length > 0) {
-    await remote.fetch(["--stdin", "origin"], { config: promisor, input: `${files.join("\n")}\n` });
-  }
-  if (attributes.length > 0) await checkOutAttributes(remote, to.id);
+  const want = [...changed, ...attributes];
+  if (blobless && want.length > 0) await remote.fetchObjects({ want, filter: "blob:none" });
+  return attributes;
 }
-
-const traceOf = (remote: Remote): string => join(remote.directory, "trace");

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { resolve } from "node:path";
-import type { Readable } from "node:stream";
+import { pipeline, Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { GitError } from "./errors.ts";
 import type { Location } from "./location.ts";
@@ -15,7 +15,7 @@ export interface GitOptions {
   readonly config?: readonly (readonly [key: string, value: string])[];
   readonly environment?: Readonly<Record<string, string>>;
   /** Written to git's standard input. */
-  readonly input?: string | Uint8Array;
+  readonly input?: string | Uint8Array | Readable;
   /** Called with each line of standard error as it comes, progress included. */
   readonly onLine?: (line: string) => void;
   /** Takes the secrets out of what git says, before anybody sees it. */
@@ -90,9 +90,12 @@ export async function* stream(
     child.once("exit", (code, signal) => resolve(code ?? signal ?? "SIGKILL"));
   });
   exited.catch(() => {});
-  const complaint = listen(child.stderr, options.onLine);
-  child.stdin.on("error", () => {}); // git may end before it has read all; its exit status tells
-  child.stdin.end(options.input);
+  const complaint = hear(child.stderr, options.onLine);
+  // git may end before it has read all; its exit status tells.
+  child.stdin.on("error", () => {});
+  if (!(options.input instanceof Readable)) child.stdin.end(options.input);
+  else if (child.stdin.writable) pipeline(options.input, child.stdin, () => {});
+  else options.input.destroy(); // git could not be started
   let ended = false;
   try {
     for await (const chunk of child.stdout) yield chunk as Uint8Array;
@@ -163,25 +166,27 @@ function kill(child: ChildProcess, signal: NodeJS.Signals): void {
   if (signal === "SIGTERM") setTimeout(() => kill(child, "SIGKILL"), 2_000).unref();
 }
 
-/** Hands on each line of standard error; the function it gives waits for the end and gives the last 16 KiB. */
-function listen(stderr: Readable, onLine: ((line: string) => void) | undefined): () => Promise<string> {
+/** What a host says may come to a terminal, which must not take it for commands. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+export const printable = (text: string): string => text.replace(/[\x00-\x08\x0b-\x1f\x7f]/g, "");
+
+/** Hands on each line of what is said; the function it gives waits for the end and gives the last 16 KiB. */
+export function hear(said: Readable, onLine: ((line: string) => void) | undefined): () => Promise<string> {
   let rest = "";
   let kept = "";
   const take = (raw: string, terminator: string) => {
-    // What a host says may come to a terminal, which must not take it for commands.
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-    const line = raw.replace(/[\x00-\x08\x0b-\x1f\x7f]/g, "");
+    const line = printable(raw);
     if (line.trim() !== "") onLine?.(line.trim());
     // Progress ends with a carriage return; it is shown and forgotten.
     if (terminator === "\n") kept = `${kept}${line}\n`.slice(-16_384);
   };
-  stderr.on("data", (chunk: Buffer) => {
+  said.on("data", (chunk: Buffer) => {
     const parts = (rest + chunk.toString()).split(/([\r\n])/);
     rest = (parts.pop() ?? "").slice(-16_384);
     for (let index = 0; index + 1 < parts.length; index += 2)
       take(parts[index] ?? "", parts[index + 1] ?? "");
   });
-  const ended = new Promise((resolve) => stderr.once("end", resolve).once("error", resolve));
+  const ended = new Promise((resolve) => said.once("end", resolve).once("error", resolve));
   return async () => {
     // A helper of git's that lives on could hold it open.
     await Promise.race([ended, sleep(1_000)]);
@@ -265,22 +270,29 @@ function failed(
   complaint: string,
   redact: (text: string) => string,
 ): GitError {
-  const words = redact(complaint).replace(/\s+/g, " ").slice(-600) || "(it said nothing)";
-  const how = `git ${args[0]} ended with ${typeof status === "number" ? `status ${status}` : status}: ${words}`;
-  if (typeof status === "string") {
-    return new GitError(
-      "git-killed",
-      `git was killed: ${how}`,
-      "Give the task more memory, if that was why.",
-    );
-  }
+  if (typeof status === "number") return refusal(args, complaint, redact, `ended with status ${status}`);
+  const how = `git ${args[0]} ended with ${status}: ${shown(complaint, redact)}`;
+  const remedy = "Give the task more memory, if that was why.";
+  return new GitError("git-killed", `git was killed: ${how}`, remedy);
+}
+
+/** What the words mean with which a git command, or the host it talked to, refused. */
+export function refusal(
+  args: readonly string[],
+  complaint: string,
+  redact: (text: string) => string,
+  how = "was refused",
+): GitError {
   // Only a fetch is answered by the host, and only then is there another way to ask.
-  const otherwise = args[0] === "fetch" ? "git-refused" : "git-failed";
+  const otherwise = args[0] === "fetch" || args[0] === "index-pack" ? "git-refused" : "git-failed";
   const [, code, message, remedy] = meanings.find(([words]) => words.test(complaint)) ?? [
     undefined,
     otherwise,
     "git failed",
     "The words of git tell more.",
   ];
-  return new GitError(code, `${message}: ${how}`, remedy);
+  return new GitError(code, `${message}: git ${args[0]} ${how}: ${shown(complaint, redact)}`, remedy);
 }
+
+const shown = (complaint: string, redact: (text: string) => string): string =>
+  redact(printable(complaint)).replace(/\s+/g, " ").slice(-600) || "(it said nothing)";

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { deflateSync } from "node:zlib";
-import { type Commit, commitsIn, linesOf, readCommits } from "./commit.ts";
+import { type Commit, commitsAmongFew, commitsIn, linesOf, readCommits } from "./commit.ts";
 import { isRefusal } from "./errors.ts";
-import { promisor, type Remote } from "./remote.ts";
+import type { Remote } from "./remote.ts";
 
 export interface History {
   /** Whether `to` descends from `from`; if not, history was rewritten. */
@@ -33,40 +33,44 @@ export async function readHistory(
 export const between = (remote: Remote): Remote => remote.beside("between.git");
 
 /**
- * Has the host send just the commits between, without trees, into a repository that knows `from` and claims to have
- * all that lies behind it: then the host, who has the whole graph, leaves out exactly what `from` has too.
+ * Has the host send just the commits between, without trees, to somebody who claims to have `from` and all that lies
+ * behind it: then the host, who has the whole graph, leaves out exactly what `from` has too.
  */
 async function readBetween(remote: Remote, from: Commit, to: Commit): Promise<History> {
   const commitsOnly = between(remote);
   await commitsOnly.reset();
-  await writeCommit(commitsOnly, from.text);
-  // The claim: git replaces `from` by a commit without parents, and so never goes looking for them.
-  if (from.parents.length > 0) {
-    const replacement = join(commitsOnly.directory, "refs", "replace", from.id);
-    const [header = "", ...message] = from.text.split("\n\n");
-    const parentless = [header.replace(/^parent .*\n/gm, ""), ...message].join("\n\n");
-    await mkdir(dirname(replacement));
-    await writeFile(replacement, await writeCommit(commitsOnly, parentless));
-  }
-  // Protocol 0 knows no negotiation tip: there, git tells the host of what its refs are at.
-  await writeFile(join(commitsOnly.directory, "refs", "collected"), `${from.id}\n`);
+  // git makes no such claim by itself.
+  const written = (await remote.host.isModern()) ? 0 : await feign(commitsOnly, from);
   if (!(await fetchBetween(commitsOnly, from.id, to.id))) return { descends: false, commits: 0 };
   let [commits, descends] = [0, false];
-  for await (const { parents } of commitsIn(commitsOnly)) {
+  for await (const { parents } of commitsAmongFew(commitsOnly)) {
     commits++;
     descends ||= parents.includes(from.id);
   }
-  // Less those that were written here.
-  return { descends, commits: commits - (from.parents.length > 0 ? 2 : 1) };
+  return { descends, commits: commits - written };
+}
+
+/** Makes git believe that the scratch repository has `from` and all behind it; gives the number of commits written. */
+async function feign(remote: Remote, from: Commit): Promise<number> {
+  await writeCommit(remote, from.text);
+  // Protocol 0 knows no negotiation tip: there, git tells the host of what its refs are at.
+  await writeFile(join(remote.directory, "refs", "collected"), `${from.id}\n`);
+  if (from.parents.length === 0) return 1;
+  // git replaces `from` by a commit without parents, and so never goes looking for them.
+  const replacement = join(remote.directory, "refs", "replace", from.id);
+  const [header = "", ...message] = from.text.split("\n\n");
+  const parentless = [header.replace(/^parent .*\n/gm, ""), ...message].join("\n\n");
+  await mkdir(dirname(replacement));
+  await writeFile(replacement, await writeCommit(remote, parentless));
+  return 2;
 }
 
 /** @returns false where there is nothing to send, `to` lying behind `from` */
 async function fetchBetween(remote: Remote, from: string, to: string): Promise<boolean> {
   // A host may leave out files and not trees.
-  for (const filter of ["tree:0", "blob:none"]) {
+  for (const filter of ["tree:0", "blob:none"] as const) {
     try {
-      const args = [`--filter=${filter}`, `--negotiation-tip=${from}`, "origin", to];
-      await remote.fetch(args, { config: promisor });
+      await remote.fetchObjects({ want: [to], have: from, filter });
       return true;
     } catch (error) {
       if (!isRefusal(error)) throw error;

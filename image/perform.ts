@@ -2,9 +2,11 @@ import packageFile from "../package.json" with { type: "json" };
 import type { Bounds } from "./bounds.ts";
 import { type Contents, count, emptyTree, openDiff } from "./diff.ts";
 import { GitError, LimitError, StoreError } from "./errors.ts";
-import { type Fetched, fetchStep } from "./fetch.ts";
+import type { Fetched } from "./fetch.ts";
+import type { Fetches } from "./fetches.ts";
+import { type Head, readHead } from "./head.ts";
 import type { Adoption } from "./protocol.ts";
-import { type Head, type Remote, readHead } from "./remote.ts";
+import type { Remote } from "./remote.ts";
 import type { Repository } from "./repository.ts";
 import {
   type ClaimedStep,
@@ -17,6 +19,7 @@ import {
   writeStep,
 } from "./step.ts";
 import type { Cursor, ObjectStore, Stores } from "./stores.ts";
+import { together } from "./together.ts";
 
 /** What a run of one repository works with. */
 export interface Scene {
@@ -24,6 +27,7 @@ export interface Scene {
   readonly stores: Stores;
   readonly bounds: Bounds;
   readonly remote: Remote;
+  readonly fetches: Fetches;
   readonly onProgress: (line: string) => void;
   /** Tells this run from every other. */
   readonly owner: string;
@@ -52,7 +56,10 @@ export async function perform(
     held =
       (await writeStep(scene.stores.objects, { ...held.record, ...change }, held.tag)) ?? lost(held.record);
   };
-  const finish = async (outcome: Outcome) => ({ done: await complete(scene, held, outcome), head });
+  const finish = async (outcome: Outcome | Promise<Outcome>) => ({
+    done: await complete(scene, held, outcome),
+    head,
+  });
   try {
     const { last, scheduled } = held.record;
     const at = new Date(scheduled);
@@ -71,7 +78,7 @@ export async function perform(
       if (to === last) return await finish(nothing);
       const fetched = await fetchClaimed(scene, { commit: to, ref: head.ref }, from);
       if (fetched !== "from gone" && "rung" in fetched) {
-        return await finish(await store(scene, held.record, fetched));
+        return await finish(store(scene, held.record, fetched));
       }
 
       // One end is gone from the host. If the run that claimed the step had stored the diff, that is the step.
@@ -82,7 +89,7 @@ export async function perform(
         if (scene.bounds.onGoneCommit === "fail") throw gone(from);
         await amend({ kind: "restarted", from: emptyTree, diff: diffName(emptyTree, to, at) });
       } else {
-        head = (await readHead(scene.remote, scene.repository.branch)) ?? head;
+        head = (await readHead(scene.remote.host, scene.repository.branch)) ?? head;
         if (head.commit === to) throw fetched.error;
         await amend(planStep(last ?? undefined, head.commit, at));
       }
@@ -100,12 +107,12 @@ export async function adopt(scene: Scene, step: ClaimedStep): Promise<Held<Compl
 
 /** Fetches a claimed step, or says which of its ends the host has no more. @throws GitError */
 async function fetchClaimed(
-  { remote }: Scene,
+  { fetches }: Scene,
   to: Head,
   from: string,
 ): Promise<Fetched | "from gone" | { readonly gone: "to"; readonly error: GitError }> {
   try {
-    const fetched = await fetchStep(remote, to, from === emptyTree ? undefined : from);
+    const fetched = await fetches.step(to, from === emptyTree ? undefined : from);
     return fetched === "gone" ? "from gone" : fetched;
   } catch (error) {
     if (error instanceof GitError && error.code === "head-moved") return { gone: "to", error };
@@ -200,13 +207,18 @@ async function countStored(objects: ObjectStore, name: string | null): Promise<O
   }
 }
 
-async function completed({ remote }: Scene, record: ClaimedStep, outcome: Outcome): Promise<CompleteStep> {
+async function completed(
+  { remote }: Scene,
+  record: ClaimedStep,
+  told: Outcome | Promise<Outcome>,
+): Promise<CompleteStep> {
+  const [outcome, gitVersion] = await together(told, remote.gitVersion());
   return {
     ...record,
     ...outcome,
     diff: outcome.bytes === 0 ? null : record.diff,
     state: "complete",
-    gitVersion: (await remote.run(["version"])).trim().replace(/^git version /, ""),
+    gitVersion,
     workerVersion: packageFile.version,
     started: record.claimed,
     finished: new Date().toISOString(),
@@ -217,7 +229,7 @@ async function completed({ remote }: Scene, record: ClaimedStep, outcome: Outcom
 async function complete(
   scene: Scene,
   { record, tag }: Held<ClaimedStep>,
-  outcome: Outcome,
+  outcome: Outcome | Promise<Outcome>,
 ): Promise<Held<CompleteStep>> {
   const step = await completed(scene, record, outcome);
   return (await writeStep(scene.stores.objects, step, tag)) ?? lost(record);

@@ -31,6 +31,10 @@ export interface HostOptions {
   /** Destroys the connection after so many bytes of the body of an answer to a git-upload-pack request. */
   cutAfterBytes?: number;
   delayMs?: number;
+  /** What is to happen before the request of this number is answered, counted from 1. */
+  before?: { request: number; happen: () => Promise<unknown> };
+  /** The request of this number is answered with this status, or with what this makes of the answer. */
+  instead?: { request: number; status?: number; body?: (answer: Buffer) => Buffer };
   /** Takes requests and never answers. */
   hang: boolean;
 }
@@ -136,8 +140,12 @@ export async function startHost(root: string, { tls, ...given }: StartHostOption
     };
 
     if (options.hang) return void request.resume();
+    const number = host.requests.length;
+    if (options.before?.request === number) await options.before.happen();
+    const instead = options.instead?.request === number ? options.instead : undefined;
     if (options.delayMs) await sleep(options.delayMs);
-    if (options.status) return whole(options.status, `status ${options.status}\n`);
+    const refused = instead?.status ?? options.status;
+    if (refused) return whole(refused, `status ${refused}\n`);
     const target = options.redirect?.(url);
     if (target !== undefined) return whole(301, "moved\n", { Location: target });
 
@@ -186,10 +194,15 @@ export async function startHost(root: string, { tls, ...given }: StartHostOption
     try {
       const { status, fields } = await backend.head;
       const gone = hiddenCapabilities(options);
-      if (operation === "info/refs" && status === 200 && gone.length > 0) {
+      const change =
+        instead?.body ??
+        (operation === "info/refs" && status === 200 && gone.length > 0
+          ? (all: Buffer) => withoutCapabilities(all, gone)
+          : undefined);
+      if (change) {
         const all = Buffer.concat(await Array.fromAsync(backend.output as AsyncIterable<Buffer>));
         const { "Content-Length": _, ...rest } = fields;
-        return whole(status, withoutCapabilities(all, gone), rest);
+        return whole(status, change(all), rest);
       }
       head(status, fields);
       await writeAll(backend.output, response, host, asksForPack ? options.cutAfterBytes : undefined);

@@ -219,10 +219,15 @@ describe("a run", () => {
     }
   });
 
-  test("of a branch that does not exist names those that do", async () => {
+  test.each(["mian", "mai"])("of a branch that does not exist names those that do: %s", async (branch) => {
     const place = await world.place(small);
-    const ran = await place.run({ GIT_BRANCH: "mian" });
-    await place.expectFailed(ran, "branch-not-found", '"mian"', `${place.environment.GIT_REPO}@mian`);
+    const ran = await place.run({ GIT_BRANCH: branch });
+    await place.expectFailed(
+      ran,
+      "branch-not-found",
+      `"${branch}"`,
+      `${place.environment.GIT_REPO}@${branch}`,
+    );
     expect(ran.events[0]?.remedy).toContain("main");
   });
 

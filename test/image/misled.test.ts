@@ -98,7 +98,7 @@ test("a submodule named .gitattributes is not taken for a lost commit", async ()
 test("a git that is killed is not taken for a host that refuses", async () => {
   const [place, folder] = [await world.place(await world.repository("killed")), join(world.root, "bin")];
   await mkdir(folder);
-  const script = `#!/bin/sh\n[ "$1" = fetch ] && echo >>${folder}/fetches && kill -9 $$\nexec ${Bun.which("git")} "$@"\n`;
+  const script = `#!/bin/sh\n[ "$1" = index-pack ] && echo >>${folder}/fetches && kill -9 $$\nexec ${Bun.which("git")} "$@"\n`;
   await writeFile(join(folder, "git"), script);
   await chmod(join(folder, "git"), 0o755);
   await place.run({ PATH: `${folder}:${process.env.PATH}` });

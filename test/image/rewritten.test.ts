@@ -151,14 +151,20 @@ describe("rewritten history", () => {
   });
 });
 
-describe("rewritten between the claim and the fetch", () => {
-  /** Lets it happen just after the next step is claimed. */
-  const onClaim = (happen: () => Promise<unknown>) =>
-    world.aws.fail({ operation: "PutObject", path: "_steps", how: { run: happen, after: true } });
+describe.each([
+  ["2", 2],
+  ["0", 1],
+] as const)("rewritten between the look at the head and the fetch, with protocol %s", (protocol, looking) => {
+  /** Lets it happen once the host has told its head, and is asked for the commits. */
+  const onFetch = (happen: () => Promise<unknown>) => {
+    world.host.requests.length = 0;
+    const before = { request: looking + 1, happen };
+    Object.assign(world.host.options, { protocol: Number(protocol), before });
+  };
 
   test("the claimed commit is still there: the step ends there, and the next one goes on", async () => {
     const c = await scene.story.commit();
-    onClaim(() => forcePush(a).then(scene.story.commit));
+    onFetch(() => forcePush(a).then(scene.story.commit));
     expect(await scene.run()).toMatchObject({ status: "collected" });
     expect(await ends()).toEqual([["change", b, c]]);
     const d = await scene.story.repository.head();
@@ -168,7 +174,7 @@ describe("rewritten between the claim and the fetch", () => {
 
   test("the claimed commit is gone: the same step ends at the new head, in name and record", async () => {
     await scene.story.commit();
-    onClaim(async () => {
+    onFetch(async () => {
       await forcePush(b);
       await scene.story.commit();
       await forget();
@@ -181,7 +187,7 @@ describe("rewritten between the claim and the fetch", () => {
 
   test("the claimed commit is gone, and so is the one before: a new baseline of the new head", async () => {
     await scene.story.commit();
-    onClaim(async () => {
+    onFetch(async () => {
       await forcePush(a);
       await scene.story.commit();
       await forget();
@@ -192,7 +198,7 @@ describe("rewritten between the claim and the fetch", () => {
 
   test("the claimed commit is gone, and the branch back where it was: the step changes nothing", async () => {
     await scene.story.commit();
-    onClaim(async () => {
+    onFetch(async () => {
       await forcePush(b);
       await forget();
     });

@@ -84,7 +84,7 @@ describe("nothing secret is to be seen", () => {
     else await place.expectUntouched();
 
     expect([...files.keys()].join()).toContain("config");
-    expect([...commands].join()).toMatch(/git.*(fetch|ls-remote)/);
+    expect([...commands].join()).toMatch(/git.*remote-http/);
     const seen = [ran.stdout, ran.stderr, ...files.keys(), ...files.values(), ...commands];
     for (const text of [...seen, ...(await stored(place))]) expect(revealed(text)).toEqual([]);
   });

@@ -1,0 +1,56 @@
+/** A packet without content: 0 ends an answer, 1 a section of it, 2 all that one HTTP request was answered with. */
+export type Special = 0 | 1 | 2;
+
+/** One line of git's protocol. https://git-scm.com/docs/gitprotocol-common#_pkt_line_format */
+export const pktLine = (text: string): string =>
+  (Buffer.byteLength(text) + 4).toString(16).padStart(4, "0") + text;
+
+export interface PktReader {
+  /** The text up to the end of the line; undefined where there is no end. */
+  line(): Promise<string | undefined>;
+  /** The content of the next pkt-line; undefined where there is none. */
+  packet(): Promise<Buffer | Special | undefined>;
+  /** Reads on to the end of the stream. */
+  end(): Promise<void>;
+}
+
+/** Reads lines and pkt-lines from a stream, whose first bytes it asks for at once. All throw what the stream throws. */
+export function readPktLines(chunks: AsyncIterator<Uint8Array>): PktReader {
+  let rest: Buffer = Buffer.alloc(0);
+  const ask = () => {
+    const asked = chunks.next();
+    asked.catch(() => {}); // told where it is waited for
+    return asked;
+  };
+  let next = ask();
+  const more = async (): Promise<boolean> => {
+    const { value, done } = await next;
+    if (done) return false;
+    next = ask();
+    const chunk = Buffer.from(value.buffer, value.byteOffset, value.length);
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    return true;
+  };
+  const take = async (length: number): Promise<Buffer | undefined> => {
+    while (rest.length < length) if (!(await more())) return undefined;
+    const taken = rest.subarray(0, length);
+    rest = rest.subarray(length);
+    return taken;
+  };
+  return {
+    async line() {
+      while (!rest.includes("\n")) if (!(await more())) return undefined;
+      return (await take(rest.indexOf("\n") + 1))?.toString().slice(0, -1);
+    },
+    async packet() {
+      const digits = (await take(4))?.toString("latin1") ?? "";
+      const length = /^[0-9a-f]{4}$/.test(digits) ? Number.parseInt(digits, 16) : 3;
+      if (length === 3) return undefined;
+      return length < 3 ? (length as Special) : take(length - 4);
+    },
+    async end() {
+      do rest = Buffer.alloc(0);
+      while (await more());
+    },
+  };
+}
