@@ -26,8 +26,9 @@ interface Setting {
   readonly host: Host;
   readonly aws: Aws;
   readonly bucket: string;
-  /** The compiled worker, as the container has it. */
+  /** The compiled worker, and what the container sets for it. */
   readonly worker: string;
+  readonly tuning: Readonly<Record<string, string>>;
 }
 
 const note = (text: string) => process.stderr.write(`${text}\n`);
@@ -52,7 +53,11 @@ async function main(): Promise<void> {
     const built =
       await Bun.$`${process.execPath} build --compile --minify --bytecode ${source} --outfile ${worker}`.quiet();
     if (built.exitCode !== 0) throw new Error(built.stderr.toString());
-    const setting = { folder, root, host, aws, bucket: await aws.createBucket(), worker };
+    const dockerfile = await readFile(join(import.meta.dirname, "../image/Dockerfile"), "utf8");
+    const tuning = Object.fromEntries(
+      [...dockerfile.matchAll(/^ENV (BUN_\w+)=(\S+)$/gm)].map(([, name, value]) => [name, value]),
+    );
+    const setting = { folder, root, host, aws, bucket: await aws.createBucket(), worker, tuning };
     await compareWays(setting, path, Number(values.days));
     await collectMany(setting, 100);
   } finally {
@@ -189,7 +194,7 @@ const bareGit =
   };
 
 async function collectMany(
-  { folder, root, host, aws, bucket, worker }: Setting,
+  { folder, root, host, aws, bucket, worker, tuning }: Setting,
   number: number,
 ): Promise<void> {
   note(`Making ${number} small repositories`);
@@ -207,7 +212,7 @@ async function collectMany(
   }
   note("Collecting them");
   const env = {
-    ...environment({ host, aws, bucket }, 0),
+    ...environment({ host, aws, bucket, tuning }, 0),
     REPOSITORIES: JSON.stringify(entries),
     GIT_REPO: "",
   };
@@ -221,7 +226,11 @@ async function collectMany(
   );
 }
 
-const environment = ({ host, aws, bucket }: Pick<Setting, "host" | "aws" | "bucket">, turn: number) => ({
+const environment = (
+  { host, aws, bucket, tuning }: Pick<Setting, "host" | "aws" | "bucket" | "tuning">,
+  turn: number,
+) => ({
+  ...tuning,
   ...aws.environment,
   AWS_ENDPOINT_URL: aws.motoEndpoint,
   GIT_REPO: host.url("repository"),

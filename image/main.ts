@@ -4,6 +4,8 @@ import { ConfigError, LimitError } from "./errors.ts";
 import { jsonReport, type Report } from "./report.ts";
 import type { Repository } from "./repository.ts";
 import { run } from "./run.ts";
+import { openS3, s3Objects } from "./s3.ts";
+import { openSsm, ssmCursor } from "./ssm.ts";
 import type { Stores } from "./stores.ts";
 import type { Environment } from "./variables.ts";
 
@@ -110,10 +112,6 @@ async function openWorker(args: readonly string[], environment: Environment): Pr
     throw new ConfigError([`${args.join(" ")}: ${rule}`]);
   }
   const { repositories, bounds } = readEnvironment(environment, new Date());
-  const [{ openS3, s3Objects }, { openSsm, ssmCursor }] = await Promise.all([
-    import("./s3.ts"),
-    import("./ssm.ts"),
-  ]);
   const [s3, ssm] = [openS3(environment), openSsm(environment)];
   await ssm.config.region().catch((error: Error) => {
     throw new ConfigError([`The AWS region is not known (${error.message}): set AWS_REGION.`]);
