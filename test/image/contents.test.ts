@@ -126,7 +126,12 @@ describe.skipIf(lack !== undefined).each([...platforms])(
         User: "65532:65532",
         Entrypoint: ["/worker"],
         Volumes: { "/scratch": {} },
-        Env: ["PATH=/usr/bin", "HOME=/scratch", "TMPDIR=/scratch"],
+        Env: [
+          "PATH=/usr/bin",
+          "HOME=/scratch",
+          "TMPDIR=/scratch",
+          "BUN_JSC_thresholdForJITAfterWarmUp=20000",
+        ],
       });
       expect(image.config.Cmd ?? null).toBeNull();
     });
