@@ -138,8 +138,8 @@ describe.each([
   });
 });
 
-test("neither memory nor disk grows with the diff: 1 GB of it", async () => {
-  const place = await world.place(await thousandFiles(), null);
+/** Runs the worker to its end, and gives the most memory it took and the largest file it had, both in bytes. */
+async function watch(place: Place) {
   const running = await startWorker(place.environment);
   let [memory, disk] = [0, 0];
   while (running.process.exitCode === null) {
@@ -148,7 +148,12 @@ test("neither memory nor disk grows with the diff: 1 GB of it", async () => {
     disk = Math.max(disk, await largestFile(running.temporary));
     await Bun.sleep(50);
   }
-  const ran = await running.finished;
+  return { ran: await running.finished, memory, disk };
+}
+
+test("neither memory nor disk grows with the diff: 1 GB of it", async () => {
+  const place = await world.place(await thousandFiles(), null);
+  const { ran, memory, disk } = await watch(place);
   expect(ran.events.at(0)).toMatchObject({ event: "collected", files: 1000 });
   expect(ran.events.at(0)?.bytes).toBeGreaterThan(1000 * megabyte);
   const stored = await world.aws.s3.send(new HeadObjectCommand({ Bucket: place.bucket, Key: place.diff }));
@@ -158,6 +163,21 @@ test("neither memory nor disk grows with the diff: 1 GB of it", async () => {
   expect(disk).toBeGreaterThan(megabyte / 2);
   expect(disk).toBeLessThan(2 * megabyte);
   expect((await place.cursor())?.value).toBe(place.to);
+}, 120_000);
+
+test("nor does memory grow with the pack: 400 MB of it", async () => {
+  const repository = await world.repository("noise");
+  // So that making the pack takes no longer than sending it.
+  await repository.git("config", "core.bigFileThreshold", "1m");
+  await repository.git("config", "core.compression", "0");
+  for (let file = 0; file < 8; file++) await repository.write(`noise-${file}`, randomBytes(50 * megabyte));
+  await repository.commit();
+  const { ran, memory } = await watch(await world.place(repository));
+  expect(ran).toMatchObject({ status: 0, stderr: "", left: [] });
+  expect(ran.events.at(0)).toMatchObject({ event: "collected", rung: "blobless", binaryFiles: 8 });
+  expect(ran.events.at(0)?.packBytes).toBeGreaterThan(400 * megabyte);
+  expect(memory).toBeGreaterThan(20 * megabyte);
+  expect(memory).toBeLessThan(200 * megabyte);
 }, 120_000);
 
 async function largestFile(folder: string): Promise<number> {
