@@ -167,8 +167,7 @@ function kill(child: ChildProcess, signal: NodeJS.Signals): void {
 }
 
 /** What a host says may come to a terminal, which must not take it for commands. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-export const printable = (text: string): string => text.replace(/[\x00-\x08\x0b-\x1f\x7f]/g, "");
+export const printable = (text: string): string => text.replace(/[^\P{Cc}\t\n]/gu, "");
 
 /** Hands on each line of what is said; the function it gives waits for the end and gives the last 16 KiB. */
 export function hear(said: Readable, onLine: ((line: string) => void) | undefined): () => Promise<string> {
@@ -283,7 +282,7 @@ export function refusal(
   redact: (text: string) => string,
   how = "was refused",
 ): GitError {
-  // Only a fetch is answered by the host, and only then is there another way to ask.
+  // These meet what the host sent, and there is another way to ask for it.
   const otherwise = args[0] === "fetch" || args[0] === "index-pack" ? "git-refused" : "git-failed";
   const [, code, message, remedy] = meanings.find(([words]) => words.test(complaint)) ?? [
     undefined,

@@ -61,9 +61,9 @@ describe.each(Object.entries(requests))("the request for the %s", (_, request) =
 });
 
 test("what the host says is shown without what a terminal would obey", async () => {
-  const body = () => errorPacket("\u001b[2Jno\u0007");
+  const body = () => errorPacket("\u001b[2Jno\u0007 \u009b2J");
   const { event } = await collect({ request: requests.head, body });
-  expect(event?.message).toContain("remote error: [2Jno");
+  expect(event?.message).toContain("remote error: [2Jno 2J");
 });
 
 test.each(["zzz", "f".repeat(64)])("a head that is no commit id is never claimed: %s", async (id) => {
