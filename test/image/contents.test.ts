@@ -34,8 +34,10 @@ setDefaultTimeout(600_000);
 
 /** What git and the worker are linked with, and what that is linked with. */
 const libraries = `
-  c.so.6 curl-gnutls.so.4 dl.so.2 ffi.so.8 gcc_s.so.1 gmp.so.10 gnutls.so.30 hogweed.so.6 idn2.so.0 m.so.6 nettle.so.8
-  p11-kit.so.0 pcre2-8.so.0 pthread.so.0 tasn1.so.6 unistring.so.5 z.so.1`
+  brotlicommon.so.1 brotlidec.so.1 c.so.6 com_err.so.2 crypto.so.3 curl-gnutls.so.4 dl.so.2 ffi.so.8 gcc_s.so.1 gmp.so.10
+  gnutls.so.30 gssapi_krb5.so.2 hogweed.so.6 idn2.so.0 k5crypto.so.3 keyutils.so.1 krb5.so.3 krb5support.so.0 lber.so.2
+  ldap.so.2 m.so.6 nettle.so.8 nghttp2.so.14 nghttp3.so.9 ngtcp2.so.16 ngtcp2_crypto_gnutls.so.8 p11-kit.so.0 pcre2-8.so.0
+  psl.so.5 pthread.so.0 resolv.so.2 rtmp.so.1 sasl2.so.2 ssh2.so.1 ssl.so.3 tasn1.so.6 unistring.so.5 z.so.1 zstd.so.1`
   .trim()
   .split(/\s+/);
 
@@ -108,11 +110,6 @@ describe.skipIf(lack !== undefined).each([...platforms])(
       expect(scripts).toEqual([]);
     });
 
-    test("has a libcurl with the guards of Debian's own", () => {
-      const library = readFileSync(join(image.folder, `usr/lib/${triplet}/libcurl-gnutls.so.4`));
-      expect(["__stack_chk_fail", "__memcpy_chk"].filter((guard) => library.indexOf(guard) < 0)).toEqual([]);
-    });
-
     test("lets nobody write, become root or own anything but the scratch folder", () => {
       expect(image.entries.filter(({ mode }) => /[sStT]/.test(mode))).toEqual([]);
       expect(image.entries.filter(({ mode }) => /^[-d]....w|^[-d].......w/.test(mode))).toEqual([]);
@@ -141,9 +138,8 @@ describe.skipIf(lack !== undefined).each([...platforms])(
       const packages = named(/status\.d\/(.*)/);
       expect(packages).toContain("libcurl3t64-gnutls");
       expect(named(/doc\/(.*)\/copyright/).sort()).toEqual([...packages, "worker"].sort());
-      const pinned = /^ARG GIT=(.*)$/m.exec(dockerfile)?.[1];
       const status = readFileSync(join(image.folder, "var/lib/dpkg/status.d/git"), "utf8");
-      expect(status).toContain(`\nVersion: ${pinned}\n`);
+      expect(status).toMatch(/^Version: 1:2\.47\.\d/m);
     });
 
     test("has the licence of every npm package in the worker", () => {
@@ -158,9 +154,9 @@ describe.skipIf(lack !== undefined).each([...platforms])(
       expect(text.match(/^ *Apache License$/gm)?.length).toBeGreaterThan(10);
     });
 
-    test("weighs no more than 64 MB", () => {
+    test("weighs no more than 68 MB", () => {
       expect(built.megabytes).toBeGreaterThan(50);
-      expect(built.megabytes).toBeLessThanOrEqual(64);
+      expect(built.megabytes).toBeLessThanOrEqual(68);
     });
 
     // Natively only: emulation takes a second of its own.
@@ -194,12 +190,10 @@ describe.skipIf(lack !== undefined).each([...platforms])(
 describe("the Dockerfile", () => {
   test("runs programs of the computer that builds only", () => {
     const stages = dockerfile.split(/^(?=FROM )/m).slice(1);
-    expect(stages.length).toBe(5);
+    expect(stages.length).toBe(4);
     for (const stage of stages.filter((stage) => /^RUN /m.test(stage))) {
       expect(stage).toMatch(/^FROM (--platform=\$BUILDPLATFORM |packages AS )/);
     }
-    // Left to find out whether it cross-compiles, configure runs what it has built.
-    expect(dockerfile).toMatch(/\.\/configure --build=/);
     expect(stages.at(-1)).toStartWith("FROM scratch\n");
     expect(stages.at(-1)).not.toMatch(/^RUN /m);
   });
@@ -221,6 +215,42 @@ describe.skipIf(lack !== undefined)(`a build${lack ? ` (${lack})` : ""}`, () => 
     expect(given).toEqual([...SOURCES].sort());
     const visible = readdirSync(join(root, "image")).filter((name) => !name.startsWith("."));
     expect(readdirSync(join(folder, "context/image")).sort()).toEqual(visible.sort());
+  });
+
+  test("takes Debian's updates of any package, and of git only those of its minor version", async () => {
+    // A base that sees, beside Debian's own packages, an older git, an update of git and of a library, and a later git.
+    const base = "git-diff-to-s3-test:updated-base";
+    const debian = /^ARG DEBIAN=(.*)$/m.exec(dockerfile)?.[1] ?? "";
+    const versions = "git=1:2.47.0-1 git=1:2.47.99-0+deb13u9 git=1:2.99.0-1 libpcre2-8-0=99.0-1";
+    writeFileSync(
+      join(folder, "base"),
+      `FROM ${debian} AS repository
+RUN dpkg --add-architecture arm64 && apt-get update && mkdir /local && cd /local && for new in ${versions}; do \\
+      name=\${new%%=*} version=\${new#*=}; \\
+      apt-get download $name:arm64 && dpkg-deb -R $name_*.deb unpacked && rm $name_*.deb && \\
+      sed -i "s/^Version: .*/Version: $version/" unpacked/DEBIAN/control && \\
+      deb=$name-\${version#*:}.deb && dpkg-deb -Zgzip -z1 -b unpacked $deb && rm -r unpacked && \\
+      { dpkg-deb -f $deb; echo "Filename: ./$deb"; echo "Size: $(stat -c %s $deb)"; \\
+        echo "SHA256: $(sha256sum $deb | cut -d ' ' -f 1)"; echo; } >>packages || exit 1; \\
+    done && mv packages Packages
+FROM ${debian}
+COPY --from=repository /local /local
+RUN echo 'deb [trusted=yes] copy:/local ./' >/etc/apt/sources.list.d/local.list
+`.replaceAll("$name_*", "$" + "{name}_*"),
+    );
+    await docker("build", "--network", "host", "--tag", base, "--file", join(folder, "base"), folder);
+    const name = "git-diff-to-s3-test:updated";
+    const given = ["--network", "host", "--platform", "linux/arm64", "--build-arg", `DEBIAN=${base}`];
+    await docker("build", ...given, "--file", "image/Dockerfile", "--tag", name, root);
+    await using image = await unpack(name);
+    const version = (debianPackage: string) => {
+      const status = readFileSync(join(image.folder, "var/lib/dpkg/status.d", debianPackage), "utf8");
+      return /^Version: (.*)$/m.exec(status)?.[1];
+    };
+    expect({ git: version("git"), pcre: version("libpcre2-8-0") }).toEqual({
+      git: "1:2.47.99-0+deb13u9",
+      pcre: "99.0-1",
+    });
   });
 
   test("fetches nothing again when a source has changed", async () => {
