@@ -3,12 +3,12 @@ import { mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { diffOptions } from "../image/diff.ts";
-import { planStep, recordName } from "../image/step.ts";
-import { type Aws, startAws } from "../test/helpers/aws.ts";
-import { git, hermetic } from "../test/helpers/git.ts";
-import { type Host, startHost } from "../test/helpers/host.ts";
-import { makeRepository } from "../test/helpers/repository.ts";
+import { planStep, recordName } from "../image/chain/record.ts";
+import { diffOptions } from "../image/diff/diff.ts";
+import { type Aws, startAws } from "../test/fixtures/aws.ts";
+import { git, hermetic } from "../test/fixtures/git.ts";
+import { type Host, startHost } from "../test/fixtures/git-host.ts";
+import { makeRepository } from "../test/fixtures/repository.ts";
 import { type Measure, measure, type Way } from "./measure.ts";
 
 const usage = `Usage: npm run bench -- --repo PATH-OR-URL [--days N]

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Host } from "../test/helpers/host.ts";
+import type { Host } from "../test/fixtures/git-host.ts";
 
 export interface Measure {
   readonly name: string;

@@ -1,13 +1,13 @@
-import { type Bounds, readBounds } from "./bounds.ts";
-import { readEnvironment } from "./environment.ts";
-import { ConfigError, LimitError } from "./errors.ts";
-import { jsonReport, type Report } from "./report.ts";
-import type { Repository } from "./repository.ts";
-import { run } from "./run.ts";
-import { openS3, s3Objects } from "./s3.ts";
-import { openSsm, ssmCursor } from "./ssm.ts";
-import type { Stores } from "./stores.ts";
-import type { Environment } from "./variables.ts";
+import { run } from "./collect/run.ts";
+import { readEnvironment } from "./config/environment.ts";
+import type { Repository } from "./config/repositories.ts";
+import { type Bounds, readBounds } from "./config/settings.ts";
+import type { Environment } from "./config/variables.ts";
+import { ConfigError, LimitError } from "./lib/errors.ts";
+import { jsonReport, type Report } from "./output/json.ts";
+import { openS3, s3Objects } from "./stores/s3.ts";
+import { openSsm, ssmCursor } from "./stores/ssm.ts";
+import type { Stores } from "./stores/stores.ts";
 
 /** The exit statuses, documented in the README. */
 const status = {
@@ -50,7 +50,7 @@ async function start(
   signal: AbortSignal,
 ): Promise<number> {
   if (args.includes("--help") || args.includes("-h")) {
-    const { usage } = await import("./local.ts");
+    const { usage } = await import("./config/arguments.ts");
     process.stdout.write(usage);
     return status.fine;
   }
@@ -84,8 +84,8 @@ async function verifyAll(
   signal: AbortSignal,
 ): Promise<number> {
   const [{ verify }, { jsonVerdict, showVerdict }] = await Promise.all([
-    import("./verify.ts"),
-    import("./verdict.ts"),
+    import("./verify/run.ts"),
+    import("./output/verdict.ts"),
   ]);
   const { stdout } = process;
   const report = stdout.isTTY ? showVerdict(stdout) : jsonVerdict((text) => stdout.write(text));
@@ -96,7 +96,7 @@ async function verifyAll(
 
 async function openReport(): Promise<Report> {
   if (!process.stdout.isTTY) return jsonReport((text) => process.stdout.write(text));
-  const { display } = await import("./display.ts");
+  const { display } = await import("./output/terminal.ts");
   return display(process.stdout);
 }
 
@@ -124,7 +124,7 @@ async function openWorker(args: readonly string[], environment: Environment): Pr
 }
 
 async function openLocal(args: readonly string[], environment: Environment): Promise<Opened> {
-  const { openFolder, readArguments } = await import("./local.ts");
+  const { openFolder, readArguments } = await import("./config/arguments.ts");
   const repositories = readArguments(args, environment, process.cwd());
   return { repositories, bounds: readBounds(environment, new Date()), storesOf: openFolder };
 }

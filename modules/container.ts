@@ -1,4 +1,4 @@
-import { variables } from "../image/variables.ts";
+import { variables } from "../image/config/variables.ts";
 import type { Account } from "./account.ts";
 import type { Bucket } from "./bucket.ts";
 import type { Cluster } from "./cluster.ts";

@@ -1,6 +1,6 @@
 import { SchedulerSchedule } from "@cdktf/provider-aws/lib/scheduler-schedule";
 import { Construct } from "constructs";
-import { variables } from "../image/variables.ts";
+import { variables } from "../image/config/variables.ts";
 import type { Account } from "./account.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Collection } from "./configuration.ts";

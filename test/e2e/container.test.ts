@@ -9,13 +9,13 @@ import { GetBucketPolicyCommand, PutBucketPolicyCommand } from "@aws-sdk/client-
 import { GetScheduleCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
 import { GetParametersCommand, PutParameterCommand } from "@aws-sdk/client-ssm";
 import type { Statement } from "../../modules/iam.ts";
-import { type Aws, startAws } from "../helpers/aws.ts";
-import { type Certificate, makeCertificate } from "../helpers/certificate.ts";
-import { type Host, startHost } from "../helpers/host.ts";
-import { buildImage, docker, lackingDocker } from "../helpers/image.ts";
-import { makeRepository, oracle, type Repository } from "../helpers/repository.ts";
-import { IMAGE } from "../helpers/template.ts";
-import { Deployment, lacking, run, terraformEnvironment } from "../helpers/terraform.ts";
+import { type Aws, startAws } from "../fixtures/aws.ts";
+import { type Certificate, makeCertificate } from "../fixtures/certificate.ts";
+import { buildImage, docker, lackingDocker } from "../fixtures/docker.ts";
+import { type Host, startHost } from "../fixtures/git-host.ts";
+import { makeRepository, oracle, type Repository } from "../fixtures/repository.ts";
+import { IMAGE } from "../fixtures/template.ts";
+import { Deployment, lacking, run, terraformEnvironment } from "../fixtures/terraform.ts";
 
 const lack =
   lacking({

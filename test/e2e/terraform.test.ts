@@ -19,8 +19,8 @@ import {
 import { GetScheduleCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
 import { GetParameterCommand, PutParameterCommand } from "@aws-sdk/client-ssm";
 import type { Statement } from "../../modules/iam.ts";
-import { type Aws, startAws } from "../helpers/aws.ts";
-import { IMAGE, repositories, SMALLEST } from "../helpers/template.ts";
+import { type Aws, startAws } from "../fixtures/aws.ts";
+import { IMAGE, repositories, SMALLEST } from "../fixtures/template.ts";
 import {
   type Change,
   Deployment,
@@ -28,7 +28,7 @@ import {
   type Named,
   run,
   terraformEnvironment,
-} from "../helpers/terraform.ts";
+} from "../fixtures/terraform.ts";
 
 const lack = lacking({
   terraform: "https://developer.hashicorp.com/terraform/install",

@@ -4,10 +4,10 @@ import { mkdir, mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { readArguments } from "../../image/local.ts";
-import { type Host, startHost } from "../helpers/host.ts";
-import { EMPTY_TREE, makeRepository, oracle, type Repository } from "../helpers/repository.ts";
-import { runWorker } from "../helpers/worker.ts";
+import { readArguments } from "../../image/config/arguments.ts";
+import { type Host, startHost } from "../fixtures/git-host.ts";
+import { EMPTY_TREE, makeRepository, oracle, type Repository } from "../fixtures/repository.ts";
+import { runWorker } from "../fixtures/worker.ts";
 
 setDefaultTimeout(30_000);
 let root: string;

@@ -3,8 +3,8 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { runWorker } from "../helpers/worker.ts";
-import { openWorld, type World } from "./world.ts";
+import { openWorld, type World } from "../fixtures/testbed.ts";
+import { runWorker } from "../fixtures/worker.ts";
 
 let world: World;
 beforeAll(async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { ref, SMALLEST, Template } from "../helpers/template.ts";
+import { ref, SMALLEST, Template } from "../fixtures/template.ts";
 
 const template = new Template(SMALLEST);
 

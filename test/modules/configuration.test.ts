@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { readEnvironment } from "../../image/environment.ts";
+import { readEnvironment } from "../../image/config/environment.ts";
 import { parse } from "../../modules/configuration.ts";
-import { IMAGE } from "../helpers/template.ts";
+import { IMAGE } from "../fixtures/template.ts";
 
 const subnets = ["subnet-01234567"];
 const api = { name: "api", url: "https://github.com/acme/api.git" };

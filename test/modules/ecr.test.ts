@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } fro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { contentHash } from "../../modules/ecr.ts";
-import { ref, SMALLEST, Template } from "../helpers/template.ts";
+import { ref, SMALLEST, Template } from "../fixtures/template.ts";
 
 const built = new Template({ ...SMALLEST, image: "build" });
 

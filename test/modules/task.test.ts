@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { ref, SMALLEST, Template } from "../helpers/template.ts";
+import { ref, SMALLEST, Template } from "../fixtures/template.ts";
 
 const ARN = `arn:${ref("data.aws_partition.account_partition.partition")}`;
 const ACCOUNT = ref("data.aws_caller_identity.account.account_id");

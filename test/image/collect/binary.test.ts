@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { collect, text } from "../../fixtures/collect-once.ts";
+import { openCollection, record } from "../../fixtures/collected-repository.ts";
+import { EMPTY_TREE, makeRepository, type Repository } from "../../fixtures/repository.ts";
+import { openWorld, type World } from "../../fixtures/testbed.ts";
+
+setDefaultTimeout(60_000);
+
+let world: World;
+let repository: Repository;
+let from: string;
+let to: string;
+
+beforeAll(async () => {
+  world = await openWorld();
+  repository = await makeRepository({ path: `${world.root}/repository` });
+  const bytes = Uint8Array.from({ length: 9_000 }, (_, index) => (index * index) % 251);
+  await repository.write("edited.bin", bytes);
+  await repository.write("never shown", "text\n");
+  await repository.write(".gitattributes", "never* -diff\n");
+  from = await repository.commit();
+  bytes[4_000] = 255;
+  await repository.write("edited.bin", bytes);
+  await repository.write("never shown", "another text\n");
+  to = await repository.commit();
+});
+beforeEach(() => world.reset());
+afterAll(() => world.close());
+
+const binaryDiff = (from: string) => {
+  const options = ["--full-index", "--find-renames", "--no-color", "--no-ext-diff", "--no-textconv"];
+  return repository.gitBytes(["diff", "--binary", ...options, from, to]);
+};
+
+test.each([
+  ["a host that sends just the files that changed", true, "blobless"],
+  ["a host that sends everything", false, "shallow"],
+])("BINARY=include has the content of binary files in the diff, from %s", async (_, filter, rung) => {
+  world.host.options.filter = filter;
+  const { status, diff, event, metadata } = await collect(world, repository, from, { BINARY: "include" });
+  expect(status).toBe(0);
+  expect(diff).toBe(text(await binaryDiff(from)));
+  expect(diff).toContain("\nGIT binary patch\ndelta ");
+  expect(event).toMatchObject({
+    rung,
+    binary: true,
+    files: 2,
+    binaryFiles: 2,
+    linesAdded: 0,
+    linesRemoved: 0,
+  });
+  expect(metadata).toMatchObject({ from, to });
+});
+
+test.each(["", "omit"])("BINARY=%j leaves it out, and the record says so", async (BINARY) => {
+  const { diff, event } = await collect(world, repository, from, { BINARY });
+  expect(diff).toContain("\nBinary files a/edited.bin and b/edited.bin differ\n");
+  expect(event).toMatchObject({ binary: false, files: 2, binaryFiles: 2 });
+});
+
+test("a baseline with binary content", async () => {
+  const { diff, event } = await collect(world, repository, null, { BINARY: "include" });
+  expect(diff).toBe(text(await binaryDiff(EMPTY_TREE)));
+  expect(event).toMatchObject({ kind: "baseline", binary: true, files: 3, binaryFiles: 2, linesAdded: 1 });
+});
+
+test.each(["include", "omit"])(
+  "a step claimed with BINARY=%s is finished so, whatever is set then",
+  async (BINARY) => {
+    await using collection = await openCollection();
+    await collection.repository.write("binary", Uint8Array.of(0, 1, 2));
+    await collection.repository.commit();
+    expect(await collection.collect({ BINARY })).toMatchObject({ status: 0 });
+    const [name = ""] = await collection.diffs();
+    const stored = await collection.read(name);
+    const dead = { state: "claimed", claimed: new Date(0).toISOString() };
+    await collection.amend(1, (known) => ({ ...known, ...dead }));
+    await collection.remove(name);
+    await collection.remove("cursor");
+    const other = BINARY === "include" ? "omit" : "include";
+    expect(await collection.collect({ BINARY: other })).toMatchObject({ status: 0 });
+    expect(await collection.read(name)).toBe(stored);
+    expect(JSON.parse(await collection.read(record(1)))).toMatchObject({
+      state: "complete",
+      binary: BINARY === "include",
+    });
+  },
+);

@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { errorPacket } from "../../fixtures/packets.ts";
+import { makeRepository, type Repository } from "../../fixtures/repository.ts";
+import { openWorld, type World } from "../../fixtures/testbed.ts";
+
+setDefaultTimeout(60_000);
+let world: World;
+let repository: Repository;
+let from: string;
+
+beforeAll(async () => {
+  world = await openWorld();
+  repository = await makeRepository({ path: `${world.root}/repository` });
+  for (const content of ["one", "two", "three", "four"]) {
+    await repository.write("file", `${content}\n`);
+    const commit = await repository.commit();
+    if (content === "two") from = commit;
+  }
+});
+afterAll(() => world.close());
+beforeEach(() => world.reset());
+
+type Instead = NonNullable<World["host"]["options"]["instead"]>;
+/** One run, in which the host gives this answer instead of its own. */
+async function collect(instead: Instead) {
+  world.host.options.instead = instead;
+  const place = await world.place(repository, from);
+  world.host.requests.length = 0;
+  const ran = await place.run();
+  expect(ran).toMatchObject({ status: 1, left: [], stderr: "" });
+  expect((await place.cursor())?.value).toBe(from);
+  expect((await world.aws.objects(place.bucket)).filter((name) => name.endsWith(".diff"))).toEqual([]);
+  return { ...ran, place, event: ran.events[0] };
+}
+
+/** Of a call with protocol 2, in this order. */
+const requests = { capabilities: 1, head: 2, commits: 3, files: 4, "commits between": 5 };
+
+describe.each(Object.entries(requests))("the request for the %s", (_, request) => {
+  test.each([
+    [403, "git-denied"],
+    [404, "git-not-found"],
+    [429, "git-unreachable"],
+    [503, "git-unreachable"],
+  ])("refused with %d is told as %s, and nothing more is asked", async (status, code) => {
+    const { event } = await collect({ request, status });
+    expect(event).toMatchObject({ code, message: expect.stringContaining(String(status)) });
+    expect(world.host.requests.length).toBe(request);
+  });
+
+  test.each([
+    ["breaks off where a packet ends", (answer: Buffer) => answer.subarray(0, -4)],
+    ["goes on after its end", (answer: Buffer) => Buffer.concat([answer, Buffer.from("0000")])],
+    ["is a web page", () => Buffer.from("<!DOCTYPE html>")],
+    ["is empty", () => Buffer.alloc(0)],
+  ])("with an answer that %s ends at once, and nothing is stored", async (_, body) => {
+    const { event, seconds } = await collect({ request, body });
+    expect(event?.code).toMatch(/^git-(cut-off|failed|not-found|unreachable)$/);
+    expect(seconds).toBeLessThan(10);
+  });
+});
+
+test("what the host says is shown without what a terminal would obey", async () => {
+  const body = () => errorPacket("\u001b[2Jno\u0007 \u009b2J");
+  const { event } = await collect({ request: requests.head, body });
+  expect(event?.message).toContain("remote error: [2Jno 2J");
+});
+
+test.each(["zzz", "f".repeat(64)])("a head that is no commit id is never claimed: %s", async (id) => {
+  const line = `${id} HEAD\n`;
+  const body = () => Buffer.from(`${(line.length + 4).toString(16).padStart(4, "0")}${line}0000`);
+  const { event, place } = await collect({ request: requests.head, body });
+  expect(event).toMatchObject({ code: "git-failed", message: expect.stringContaining(id) });
+  expect(await world.aws.objects(place.bucket)).toEqual([]);
+});

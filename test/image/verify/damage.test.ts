@@ -1,0 +1,188 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { type Collection, record } from "../../fixtures/collected-repository.ts";
+import { openHealthy } from "../../fixtures/five-steps.ts";
+
+setDefaultTimeout(60_000);
+
+let healthy: Collection;
+let commits: string[];
+let diffs: string[];
+beforeAll(async () => {
+  ({ healthy, commits, diffs } = await openHealthy());
+});
+afterAll(() => healthy[Symbol.asyncDispose]());
+
+const diff = (number: number): string => diffs[number - 1] ?? "";
+const unfinished = ({ bytes: _, sha256: __, finished: ___, ...claim }: object & Record<string, unknown>) => ({
+  ...claim,
+  state: "claimed",
+});
+const flip = (text: string) => `${text.slice(0, -2)}${text.at(-2) === "X" ? "Y" : "X"}\n`;
+
+type Damage = [
+  name: string,
+  damage: (collection: Collection) => Promise<unknown>,
+  finding: { code: string; level?: string; object: () => string; says?: () => string },
+];
+
+const damages: Damage[] = [
+  [
+    "a deleted diff",
+    (collection) => collection.remove(diff(2)),
+    { code: "diff-missing", object: () => diff(2), says: () => record(2) },
+  ],
+  [
+    "a diff cut short",
+    async (collection) => collection.write(diff(2), (await collection.read(diff(2))).slice(0, -9)),
+    { code: "diff-altered", object: () => diff(2), says: () => "bytes instead of" },
+  ],
+  [
+    "a flipped byte in a diff",
+    async (collection) => collection.write(diff(3), flip(await collection.read(diff(3)))),
+    { code: "diff-altered", object: () => diff(3), says: () => "its SHA-256 is" },
+  ],
+  [
+    "a deleted record between two others",
+    (collection) => collection.remove(record(3)),
+    { code: "gap", object: () => record(3), says: () => `still there, in ${diff(3)}.` },
+  ],
+  [
+    "two deleted records and the diff of one",
+    async (collection) => {
+      for (const name of [record(2), record(3), diff(2), diff(3)]) await collection.remove(name);
+    },
+    { code: "gap", object: () => record(3), says: () => `before that comes ${record(1)}` },
+  ],
+  [
+    "a deleted first record",
+    (collection) => collection.remove(record(1)),
+    { code: "gap", object: () => record(1), says: () => diff(1) },
+  ],
+  [
+    "deleted last records",
+    async (collection) => {
+      for (const number of [4, 5]) await collection.remove(record(number));
+      await collection.write("cursor", commits[3] ?? "");
+    },
+    { code: "gap", object: () => record(4), says: () => `still there, in ${diff(4)}.` },
+  ],
+  [
+    "no record at all",
+    async (collection) => {
+      for (const number of [1, 2, 3, 4, 5]) await collection.remove(record(number));
+    },
+    { code: "records-missing", object: () => "_steps/", says: () => "4 diffs" },
+  ],
+  [
+    "a record that is no JSON",
+    (collection) => collection.write(record(3), "garbage"),
+    { code: "record-invalid", object: () => record(3), says: () => `still there, in ${diff(3)}.` },
+  ],
+  [
+    "a record of another schema, the last",
+    (collection) => collection.amend(5, (known) => ({ ...known, schemaVersion: 2 })),
+    { code: "record-invalid", object: () => record(5), says: () => "schemaVersion" },
+  ],
+  [
+    "a copy of a record under another name",
+    async (collection) => collection.write(record(6), await collection.read(record(2))),
+    { code: "record-misnamed", object: () => record(6), says: () => "step 2" },
+  ],
+  [
+    "a second record after the same one",
+    async (collection) => {
+      await collection.write(record(6), await collection.read(record(2)));
+      await collection.amend(6, (known) => ({ ...known, number: 6 }));
+    },
+    { code: "overlap", object: () => record(6), says: () => `${record(6)} and ${record(2)} both follow` },
+  ],
+  [
+    "two records that claim the same diff for different changes",
+    async (collection) => {
+      await collection.amend(3, (known) => ({ ...known, diff: diff(2) }));
+      await collection.remove(diff(3));
+    },
+    { code: "overlap", object: () => diff(2), says: () => `${record(2)} and ${record(3)}` },
+  ],
+  [
+    "a record that begins elsewhere",
+    (collection) => collection.amend(3, (known) => ({ ...known, from: commits[0], last: commits[0] })),
+    { code: "gap", object: () => record(3), says: () => `begins at ${commits[0]}` },
+  ],
+  [
+    "a record that contradicts itself",
+    (collection) => collection.amend(3, (known) => ({ ...known, from: commits[0] })),
+    { code: "record-inconsistent", object: () => record(3), says: () => "contradicts itself" },
+  ],
+  [
+    "a record with another tree",
+    (collection) => collection.amend(3, (known) => ({ ...known, fromTree: commits[0] })),
+    { code: "record-inconsistent", object: () => record(3), says: () => "tree" },
+  ],
+  [
+    "a record that follows another one than the one before it",
+    (collection) => collection.amend(3, (known) => ({ ...known, previous: record(4) })),
+    { code: "record-inconsistent", object: () => record(3), says: () => `says that it follows ${record(4)}` },
+  ],
+  [
+    "a diff that no record names",
+    (collection) => collection.write("2026-01-02-0000_0000000-1111111.diff", "diff"),
+    { code: "orphan", object: () => "2026-01-02-0000_0000000-1111111.diff" },
+  ],
+  [
+    "an unfinished record between two others",
+    (collection) => collection.amend(4, unfinished),
+    { code: "unfinished", object: () => record(4), says: () => "but steps follow" },
+  ],
+  [
+    "an unfinished last record, its run at work",
+    async (collection) => {
+      await collection.amend(5, unfinished);
+      await collection.write("cursor", commits[3] ?? "");
+    },
+    { code: "unfinished", level: "note", object: () => record(5), says: () => "may be at work on it until" },
+  ],
+  [
+    "an unfinished last record, its run dead",
+    async (collection) => {
+      await collection.amend(5, (known) => ({ ...unfinished(known), claimed: "2026-01-01T00:00:00Z" }));
+      await collection.write("cursor", commits[3] ?? "");
+    },
+    { code: "unfinished", level: "note", object: () => record(5), says: () => "failed or died" },
+  ],
+  [
+    "a cursor that is one step behind",
+    (collection) => collection.write("cursor", commits[3] ?? ""),
+    { code: "cursor-behind", level: "note", object: () => "cursor" },
+  ],
+  [
+    "a cursor that was set elsewhere",
+    (collection) => collection.write("cursor", commits[1] ?? ""),
+    { code: "cursor-set", level: "note", object: () => "cursor", says: () => commits[1] ?? "" },
+  ],
+  [
+    "a deleted cursor",
+    (collection) => collection.remove("cursor"),
+    { code: "cursor-missing", level: "note", object: () => "cursor", says: () => commits[4] ?? "" },
+  ],
+  [
+    "a cursor that is no commit",
+    (collection) => collection.write("cursor", "HEAD"),
+    { code: "cursor-invalid", object: () => "cursor", says: () => '"HEAD"' },
+  ],
+];
+
+test.each(damages)("%s", async (_, damage, { code, level = "problem", object, says = () => "" }) => {
+  await using damaged = await healthy.copy();
+  await damage(damaged);
+  const { status, events, stderr } = await damaged.verify();
+  const findings = events.filter(({ event }) => event === "finding");
+  expect(findings.map(({ code, object }) => `${code} ${object}`)).toEqual([
+    expect.stringMatching(new RegExp(`^${code} .*${object()}$`)),
+  ]);
+  expect(findings[0]).toMatchObject({ level, message: expect.stringContaining(says()) });
+  expect(findings[0]?.remedy).not.toBe("");
+  const holds = level === "note";
+  expect(events.at(-2)).toMatchObject({ event: "verified", holds });
+  expect({ status, stderr }).toEqual({ status: holds ? 0 : 1, stderr: "" });
+});

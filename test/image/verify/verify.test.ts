@@ -1,0 +1,145 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { spawn } from "node:child_process";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { readArguments } from "../../../image/config/arguments.ts";
+import { type Collection, openCollection, record } from "../../fixtures/collected-repository.ts";
+import { openHealthy } from "../../fixtures/five-steps.ts";
+import { generate } from "../../fixtures/generated-chain.ts";
+import { runWorker } from "../../fixtures/worker.ts";
+
+setDefaultTimeout(60_000);
+
+let healthy: Collection;
+let commits: string[];
+let diffs: string[];
+beforeAll(async () => {
+  ({ healthy, commits, diffs } = await openHealthy());
+});
+afterAll(() => healthy[Symbol.asyncDispose]());
+
+const diff = (number: number): string => diffs[number - 1] ?? "";
+test("a chain that holds", async () => {
+  const { status, events, stderr } = await healthy.verify();
+  expect(events).toMatchObject([
+    {
+      event: "verified",
+      holds: true,
+      steps: 5,
+      diffs: 4,
+      problems: 0,
+      notes: 0,
+      to: commits[4],
+      replayed: null,
+    },
+    { event: "summary", repositories: 1, verified: 1, problems: 0, notes: 0, failed: [] },
+  ]);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+});
+
+test("a cursor that was set by hand is told of for ever, and is no mistake", async () => {
+  await using moved = await healthy.copy();
+  await moved.write("cursor", commits[1] ?? "");
+  expect(await moved.collect({ SCHEDULED_TIME: "2026-02-01T00:00:00Z" })).toMatchObject({ status: 0 });
+  const { status, events } = await moved.verify();
+  expect(events).toMatchObject([
+    {
+      code: "cursor-was-set",
+      level: "note",
+      message: expect.stringContaining(`from ${commits[4]} to ${commits[1]}`),
+    },
+    { event: "verified", holds: true, notes: 1 },
+    { event: "summary" },
+  ]);
+  expect(status).toBe(0);
+});
+
+test("there and back again within a minute is one diff for two steps, and no mistake", async () => {
+  await using back = await openCollection();
+  const { repository } = back;
+  await repository.write("file", "one\n");
+  const one = await repository.commit();
+  await repository.write("file", "two\n");
+  const two = await repository.commit();
+  for (const commit of [one, two, one, two]) {
+    await repository.git("reset", "--quiet", "--hard", commit);
+    expect(await back.collect({ SCHEDULED_TIME: "2026-02-01T00:00:00Z" })).toMatchObject({ status: 0 });
+  }
+  expect(await back.diffs()).toHaveLength(3);
+  const { status, events } = await back.verify("--replay");
+  expect(events).toMatchObject([
+    { code: "diff-shared", level: "note", message: expect.stringContaining(`${record(2)} and ${record(4)}`) },
+    { event: "verified", holds: true, steps: 4, diffs: 3, replayed: 4 },
+    { event: "summary" },
+  ]);
+  expect(status).toBe(0);
+});
+
+test("diffs from before there were records are not taken for strays", async () => {
+  await using succeeded = await openCollection();
+  const { repository } = succeeded;
+  await repository.write("file", "one\n");
+  const first = await repository.commit();
+  expect(await succeeded.collect()).toMatchObject({ status: 0 });
+  await succeeded.remove(record(1));
+  await repository.write("file", "two\n");
+  await repository.commit();
+  expect(await succeeded.collect()).toMatchObject({ status: 0 });
+  expect(await succeeded.read("cursor")).not.toContain(first);
+  const { status, events } = await succeeded.verify();
+  expect(events).toMatchObject([
+    { code: "older-diffs", level: "note" },
+    { event: "verified", holds: true },
+    { event: "summary" },
+  ]);
+  expect(status).toBe(0);
+});
+
+test("nothing collected yet", async () => {
+  await using empty = await openCollection();
+  const { status, events } = await empty.verify();
+  expect(events.map(({ event, code }) => code ?? event)).toEqual([
+    "nothing-collected",
+    "verified",
+    "summary",
+  ]);
+  expect(status).toBe(0);
+});
+
+test("in a terminal: readable lines, and no JSON", async () => {
+  await using damaged = await healthy.copy();
+  await damaged.remove(diff(2));
+  const main = join(import.meta.dirname, "../../../image/main.ts");
+  const command = [process.execPath, main, "local", "verify", damaged.repository.path].join(" ");
+  const terminal = spawn("script", ["-qec", command, "/dev/null"], {
+    cwd: damaged.folder,
+    env: { PATH: process.env.PATH, HOME: damaged.folder, TERM: "xterm" },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let text = "";
+  for await (const chunk of terminal.stdout) text += chunk;
+  text = stripVTControlCharacters(text);
+  expect(text).not.toContain('{"');
+  expect(text).toContain(`✗ file://${damaged.repository.path} in ${await damaged.place()}`);
+  expect(text).toContain("5 steps, 3 diffs, ");
+  expect(text).toContain(`✗ ${diff(2)}, the diff of ${record(2)}, is missing`);
+  expect(text).toContain("Restore it");
+  expect(text).toContain("0 of 1 verified in");
+});
+
+test("ten thousand steps are verified within seconds", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "many-"));
+  try {
+    const repository = join(folder, "many.git");
+    await mkdir(repository);
+    const [{ place = "" } = {}] = readArguments([repository], {}, folder);
+    await generate(repository, place, 10_000);
+    const { events, seconds } = await runWorker({}, { cwd: folder, args: ["local", "verify", repository] });
+    expect(events[0]).toMatchObject({ event: "verified", holds: true, steps: 10_000, diffs: 10_000 });
+    expect(seconds).toBeLessThan(20);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,381 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readEnvironment } from "../image/config/environment.ts";
+import { IMAGE, ref, repositories, SMALLEST, Template } from "./fixtures/template.ts";
+
+const smallest = new Template(SMALLEST);
+
+test("the smallest stack is these resources and no others", () => {
+  const why: Record<string, string> = {
+    "data.aws_caller_identity.account": "the account in ARNs",
+    "data.aws_partition.account_partition": "the partition in ARNs",
+    "data.aws_availability_zones.vpc_zones": "the zones of the subnets",
+    "aws_vpc.vpc": "a network of its own",
+    "aws_subnet.vpc_public-a": "where tasks run",
+    "aws_subnet.vpc_public-b": "where tasks run when the first zone is full",
+    "aws_internet_gateway.vpc_internet": "the way to git hosts",
+    "aws_route_table.vpc_public": "the way to git hosts",
+    "aws_route_table_association.vpc_routes-a": "the way to git hosts",
+    "aws_route_table_association.vpc_routes-b": "the way to git hosts",
+    "aws_vpc_endpoint.vpc_s3": "the way to S3, which costs nothing",
+    "aws_default_security_group.vpc_closed": "nothing uses it: closed",
+    "aws_security_group.vpc_task": "what tasks may reach",
+    "aws_vpc_security_group_egress_rule.vpc_egress-443": "HTTPS, and nothing else",
+    "aws_ecs_cluster.cluster": "where tasks run",
+    "aws_cloudwatch_log_group.cluster_logs": "where tasks log",
+    "aws_s3_bucket.results": "the diffs",
+    "aws_s3_bucket_public_access_block.results_private": "nobody else's",
+    "aws_s3_bucket_ownership_controls.results_ownership": "no ACLs",
+    "aws_s3_bucket_versioning.results_versioning": "nothing is overwritten for good",
+    "aws_s3_bucket_server_side_encryption_configuration.results_encryption": "encrypted",
+    "aws_s3_bucket_lifecycle_configuration.results_lifecycle": "no litter of broken uploads",
+    "aws_s3_bucket_policy.results_policy": "who may do what, over TLS only",
+    "aws_ecs_task_definition.task-all": "the worker",
+    "aws_iam_role.task-all_worker": "the worker's role",
+    "aws_iam_policy.task-all_worker_1": "the worker's role",
+    "aws_iam_role_policy_attachment.task-all_worker_attach-1": "the worker's role",
+    "aws_iam_role.task-all_execution": "the role that pulls, logs and reads credentials",
+    "aws_iam_policy.task-all_execution_1": "the role that pulls, logs and reads credentials",
+    "aws_iam_role_policy_attachment.task-all_execution_attach-1":
+      "the role that pulls, logs and reads credentials",
+    "aws_scheduler_schedule_group.schedules": "what the schedule's role trusts",
+    "aws_sqs_queue.schedules_dead-letters": "runs that could not be started",
+    "aws_sns_topic.alarms": "tells people",
+    "aws_sns_topic_policy.alarms_policy": "who may tell",
+    "aws_cloudwatch_event_rule.alarms_failed": "runs that failed",
+    "aws_cloudwatch_event_target.alarms_tell": "runs that failed, in words",
+    "aws_cloudwatch_metric_alarm.alarms_not-started": "runs that could not be started",
+    "aws_cloudwatch_metric_alarm.alarms_silent": "a day without any run",
+    "aws_scheduler_schedule.schedule-all": "when",
+    "aws_iam_role.schedule-all_role": "the role that starts the task",
+    "aws_iam_policy.schedule-all_role_1": "the role that starts the task",
+    "aws_iam_role_policy_attachment.schedule-all_role_attach-1": "the role that starts the task",
+  };
+  expect(smallest.addresses).toEqual(Object.keys(why).sort());
+});
+
+test("a prebuilt image needs neither the Docker provider nor an ECR repository", () => {
+  expect(Object.keys(smallest.json.provider)).toEqual(["aws"]);
+  expect(JSON.stringify(smallest.json)).not.toMatch(/docker_|aws_ecr_/);
+});
+
+test("everything that can be tagged is tagged", () => {
+  const { json } = new Template({ ...SMALLEST, name: "diffs", tags: { team: "platform" } });
+  expect(json.provider.aws?.[0]?.default_tags).toEqual([
+    { tags: { "git-diff-to-s3": "diffs", team: "platform" } },
+  ]);
+});
+
+test("both versions of the AWS provider that people have will do", () => {
+  expect(smallest.json).toMatchObject({
+    terraform: {
+      required_providers: { aws: { version: ">= 5.100.0, < 7.0.0" } },
+      required_version: ">= 1.11.0",
+    },
+  });
+});
+
+describe("state", () => {
+  test("is kept beside main.ts, on every computer alike", () => {
+    expect(smallest.json).toMatchObject({
+      terraform: { backend: { local: { path: "../../../terraform.git-diff.tfstate" } } },
+    });
+  });
+
+  test("is kept encrypted and locked in a bucket where one is configured", () => {
+    const { json } = new Template({ ...SMALLEST, state: { bucket: "acme-state" } });
+    const s3 = {
+      bucket: "acme-state",
+      key: "git-diff.tfstate",
+      region: "eu-west-1",
+      encrypt: true,
+      use_lockfile: true,
+    };
+    expect(json).toMatchObject({ terraform: { backend: { s3 } } });
+  });
+});
+
+describe("every permission in the stack", () => {
+  const everything = new Template({
+    ...SMALLEST,
+    kmsKey: "arn:aws:kms:eu-west-1:123456789012:key/1234",
+    repositories: [
+      { name: "api", url: "https://github.com/acme/api.git", credentials: "host" },
+      { name: "legacy" },
+      { name: "there", url: "https://git-codecommit.us-east-1.amazonaws.com/v1/repos/elsewhere" },
+    ],
+  });
+  const allowed = everything.allStatements.filter(({ Effect }) => Effect === "Allow");
+
+  test("is one of these", () => {
+    const actions = Object.fromEntries(allowed.map(({ Sid, Action }) => [Sid, Action]));
+    expect(actions).toEqual({
+      PutObjects: ["s3:PutObject", "s3:AbortMultipartUpload"],
+      ReadStepRecords: ["s3:GetObject"],
+      List: ["s3:ListBucket"],
+      Cursors: ["ssm:GetParameter", "ssm:PutParameter"],
+      CodeCommit: ["codecommit:GitPull"],
+      ResultsKey: ["kms:Decrypt", "kms:GenerateDataKey"],
+      Log: ["logs:CreateLogStream", "logs:PutLogEvents"],
+      RegistryLogin: ["ecr:GetAuthorizationToken"],
+      PullImage: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+      ReadCredentials: ["ssm:GetParameters"],
+      CredentialsKey: ["kms:Decrypt"],
+      StartTask: ["ecs:RunTask"],
+      TagTask: ["ecs:TagResource"],
+      PassRoles: ["iam:PassRole"],
+      DeadLetters: ["sqs:SendMessage"],
+      FailedRuns: ["sns:Publish"],
+      Alarms: ["sns:Publish"],
+    });
+    expect(allowed).toHaveLength(17);
+  });
+
+  test("names its resources, but for the registry's login", () => {
+    const wildcards = allowed.filter(({ Resource }) => Resource.some((one) => /^\*|:\*:\*|:::\*/.test(one)));
+    expect(wildcards.map(({ Sid }) => Sid)).toEqual(["RegistryLogin"]);
+  });
+
+  test("deletes nothing, and reads of the bucket only step records", () => {
+    expect(allowed.flatMap(({ Action }) => Action).filter((one) => /Delete|\*/.test(one))).toEqual([]);
+    const read = allowed.filter(({ Action }) => Action.includes("s3:GetObject"));
+    const results = `arn:${ref("data.aws_partition.account_partition.partition")}:s3:::git-diff-results-${ref("data.aws_caller_identity.account.account_id")}`;
+    expect(read.flatMap(({ Resource }) => Resource)).toEqual(
+      ["api", "legacy", "there"].map((name) => `${results}/${name}/_steps/*`),
+    );
+  });
+
+  test("is used by its service for this account alone", () => {
+    const account = ref("data.aws_caller_identity.account.account_id");
+    const arn = `arn:${ref("data.aws_partition.account_partition.partition")}`;
+    const trusts = ["task-all_worker", "task-all_execution", "schedule-all_role"].map((id) =>
+      everything.statements(`aws_iam_role.${id}`, "assume_role_policy"),
+    );
+    const ecs = {
+      Effect: "Allow",
+      Principal: { Service: "ecs-tasks.amazonaws.com" },
+      Action: "sts:AssumeRole",
+      Condition: {
+        StringEquals: { "aws:SourceAccount": account },
+        ArnLike: { "aws:SourceArn": `${arn}:ecs:eu-west-1:${account}:*` },
+      },
+    };
+    const scheduler = {
+      Effect: "Allow",
+      Principal: { Service: "scheduler.amazonaws.com" },
+      Action: "sts:AssumeRole",
+      Condition: {
+        StringEquals: {
+          "aws:SourceAccount": account,
+          "aws:SourceArn": ref("aws_scheduler_schedule_group.schedules.arn"),
+        },
+      },
+    };
+    expect(trusts as unknown[]).toEqual([[ecs], [ecs], [scheduler]]);
+  });
+});
+
+test("the worker understands the environment it is given", () => {
+  const template = new Template({
+    ...SMALLEST,
+    repositories: [
+      { name: "api", url: "https://github.com/acme/api.git", branch: "main", credentials: "host" },
+      { name: "acme/web", url: "https://git.acme.com:8443/web.git", credentials: "repository" },
+      { name: "legacy" },
+    ],
+  });
+  const container = template.container();
+  const secrets = container.secrets as { name: string }[];
+  const given = [...container.environment, ...secrets.map(({ name }) => ({ name, value: "me:hunter2" }))];
+  const environment = Object.fromEntries(
+    given.map(({ name, value }) => [
+      name,
+      value
+        .replaceAll(ref("data.aws_caller_identity.account.account_id"), "123456789012")
+        .replaceAll(ref("data.aws_partition.account_partition.dns_suffix"), "amazonaws.com"),
+    ]),
+  );
+  const read = readEnvironment(environment, new Date(0)).repositories;
+  expect(read.map(({ cursor, place, branch }) => [cursor, place, branch])).toEqual([
+    ["/git-diff/api", "git-diff-results-123456789012/api", "main"],
+    ["/git-diff/acme/web", "git-diff-results-123456789012/acme/web", undefined],
+    ["/git-diff/legacy", "git-diff-results-123456789012/legacy", undefined],
+  ]);
+  expect(read.map(({ credentials }) => credentials?.password)).toEqual(["hunter2", "hunter2", undefined]);
+});
+
+describe("many repositories", () => {
+  test.each([10, 300])("%d synthesise in one collection", (count) => {
+    const template = new Template({ ...SMALLEST, repositories: repositories(count) });
+    const entries = JSON.parse(
+      template.container().environment.find(({ name }) => name === "REPOSITORIES")?.value ?? "",
+    );
+    expect(entries).toHaveLength(count);
+    const cursors = template.allStatements.filter(({ Sid }) => Sid === "Cursors");
+    expect(new Set(cursors.flatMap(({ Resource }) => Resource)).size).toBe(count);
+  });
+
+  test("more than a task definition holds is an error that says to add a collection", () => {
+    expect(() => new Template({ ...SMALLEST, repositories: repositories(500) })).toThrow(
+      /collection "all" has 500 repositories, which take \d+ bytes of a task definition, and ECS has room for 63488: add a collection/,
+    );
+  });
+
+  test("a thousand fit four collections", () => {
+    const collections = [1, 2, 3, 4].map((number) => ({
+      name: `part-${number}`,
+      repositories: repositories(250, 250 * number),
+    }));
+    expect(() => new Template({ region: "eu-west-1", image: IMAGE, collections })).not.toThrow();
+  });
+});
+
+describe("adding a repository", () => {
+  const collections = (count: number) => [
+    { name: "daily", repositories: repositories(count).toReversed() },
+    {
+      name: "hourly",
+      schedule: "rate(1 hour)",
+      repositories: [{ name: "web", url: "https://gitlab.com/a/web.git" }],
+    },
+  ];
+  const stack = (count: number) =>
+    new Template({ region: "eu-west-1", image: IMAGE, collections: collections(count) });
+
+  test("changes its collection's task, and nothing else", () => {
+    const [before, after] = [stack(3), stack(4)];
+    expect(after.addresses).toEqual(before.addresses);
+    const changed = before.addresses
+      .filter((address) => !address.startsWith("data."))
+      .filter((address) => !Bun.deepEquals(before.get(address), after.get(address)));
+    expect(changed).toEqual(["aws_ecs_task_definition.task-daily", "aws_iam_policy.task-daily_worker_1"]);
+  });
+
+  test("with credentials of its own adds those too", () => {
+    const before = new Template(SMALLEST);
+    const web = { name: "web", url: "https://github.com/acme/web.git", credentials: "repository" };
+    const after = new Template({ ...SMALLEST, repositories: [web, ...SMALLEST.repositories] });
+    const added = after.addresses.filter((address) => !before.addresses.includes(address));
+    expect(added).toEqual(["aws_ssm_parameter.credentials_web"]);
+  });
+});
+
+test("the order in which credentials are handed over does not follow the order of repositories", () => {
+  const hosts = ["c.example", "a.example", "b.example"];
+  const secrets = (some: string[]) =>
+    new Template({
+      ...SMALLEST,
+      repositories: some.map((host) => ({ name: host, url: `https://${host}/x.git`, credentials: "host" })),
+    }).container().secrets;
+  expect(secrets(hosts)).toEqual(secrets(hosts.toReversed()));
+});
+
+test("every output has a description, and every collection and credential its command", () => {
+  const { json } = new Template({
+    ...SMALLEST,
+    kmsKey: "arn:aws:kms:eu-west-1:123456789012:key/1234",
+    network: { subnets: ["subnet-01234567", "subnet-76543210"], securityGroups: ["sg-01234567"] },
+    repositories: [{ name: "api", url: "https://github.com/acme/api.git", credentials: "host" }],
+  });
+  const outputs = json.output ?? {};
+  expect(Object.keys(outputs).sort()).toEqual([
+    "bucket_name",
+    "cluster_name",
+    "image",
+    "run_now",
+    "security_group_ids",
+    "set_credentials",
+    "subnet_ids",
+    "task_definitions",
+    "tell_me",
+  ]);
+  for (const { description } of Object.values(outputs)) expect(String(description)).toMatch(/^[A-Z].{20}/);
+  expect(outputs.image?.value).toBe(IMAGE);
+  expect(outputs.run_now?.value).toEqual({
+    all: `aws ecs run-task --region eu-west-1 --cluster ${ref("aws_ecs_cluster.cluster.name")} --task-definition ${ref("aws_ecs_task_definition.task-all.arn")} --launch-type FARGATE --network-configuration 'awsvpcConfiguration={subnets=[subnet-01234567,subnet-76543210],securityGroups=[sg-01234567],assignPublicIp=DISABLED}'`,
+  });
+  expect(outputs.tell_me?.value).toBe(
+    `aws sns subscribe --region eu-west-1 --topic-arn ${ref("aws_sns_topic.alarms.arn")} --protocol email --notification-endpoint you@example.com`,
+  );
+  expect(outputs.set_credentials?.value).toEqual({
+    "github.com":
+      "aws ssm put-parameter --region eu-west-1 --name /git-diff/_credentials/github.com --type SecureString --key-id arn:aws:kms:eu-west-1:123456789012:key/1234 --overwrite --value 'user:password'",
+  });
+});
+
+test("two constructs that would share an address are refused, not merged", () => {
+  const twins = [
+    { name: "a.b", create: true },
+    { name: "a_b", create: true },
+  ];
+  expect(() => new Template({ ...SMALLEST, repositories: twins })).toThrow(
+    /share the address codecommit-a_b/,
+  );
+});
+
+describe("synthesis", () => {
+  const root = join(import.meta.dirname, "..");
+  const folder = mkdtempSync(join(tmpdir(), "git-diff-synthesis-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** Runs a command that synthesises, and answers what it wrote. */
+  const written = async (command: string[], out: string) => {
+    const CDKTF_OUTDIR = join(folder, out);
+    const { exited } = Bun.spawn(command, {
+      cwd: root,
+      env: { ...process.env, CDKTF_OUTDIR, CHECKPOINT_DISABLE: "1" },
+      stdout: "ignore",
+      stderr: "inherit",
+    });
+    expect(await exited).toBe(0);
+    return readFileSync(join(CDKTF_OUTDIR, "stacks/git-diff/cdk.tf.json"), "utf8");
+  };
+
+  test("gives the same bytes whichever command starts it", async () => {
+    const plain = await written([process.execPath, "main.ts"], "plain");
+    expect(await written(["npm", "run", "--silent", "synth"], "npm")).toBe(plain);
+    const cdktf = [join(root, "node_modules/.bin/cdktf"), "synth", "--output", join(folder, "cdktf")];
+    expect(await written(cdktf, "cdktf")).toBe(plain);
+  }, 60_000);
+
+  test("gives the same bytes in every checkout", async () => {
+    const checkouts = ["one", "another/of/another/depth"].map((name) => join(folder, name));
+    for (const checkout of checkouts) {
+      for (const part of ["main.ts", "cdktf.json", "package.json", "package-lock.json", "modules", "image"]) {
+        cpSync(join(root, part), join(checkout, part), { recursive: true });
+      }
+      symlinkSync(join(root, "node_modules"), join(checkout, "node_modules"));
+      expect(await Bun.spawn([process.execPath, "main.ts"], { cwd: checkout }).exited).toBe(0);
+    }
+    const [one, another] = checkouts.map((checkout) =>
+      readFileSync(join(checkout, "cdktf.out/stacks/git-diff/cdk.tf.json"), "utf8"),
+    );
+    expect(one).toBe(another as string);
+    expect(JSON.parse(one as string).resource.docker_image.ecr_image.build.context).toBe("../../..");
+  });
+
+  test("says what is wrong and nothing else", async () => {
+    const wrong = Bun.spawn([process.execPath, "main.ts"], {
+      cwd: root,
+      env: { ...process.env, CDKTF_CONTEXT_JSON: JSON.stringify({ gitDiff: { region: "here" } }) },
+      stderr: "pipe",
+    });
+    expect(await wrong.exited).toBe(1);
+    const [first, ...lines] = (await new Response(wrong.stderr).text()).trimEnd().split("\n");
+    expect(first).toBe("cdktf.json, context: 2 mistakes");
+    for (const line of lines) expect(line).toStartWith("  gitDiff.");
+    expect(lines).toHaveLength(2);
+  });
+
+  test("takes less than a second from start to end", async () => {
+    const durations: number[] = [];
+    for (const _ of [1, 2, 3]) {
+      const start = performance.now();
+      await written([process.execPath, "main.ts"], "timed");
+      durations.push(performance.now() - start);
+    }
+    expect(Math.min(...durations)).toBeLessThan(1000);
+  }, 30_000);
+});
