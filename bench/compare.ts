@@ -157,7 +157,7 @@ async function beginAt(
       workerVersion: "",
     },
     ...{ bytes: null, sha256: null, files: null, binaryFiles: null, linesAdded: null, linesRemoved: null },
-    ...{ commits: null, fromTree: null, toTree: null, rung: null, packBytes: null },
+    ...{ commits: null, fromTree: null, toTree: null, strategy: null, packBytes: null },
   };
   await fetch(`${url}/${recordName(1)}`, { method: "PUT", body: JSON.stringify(record) });
   await aws.putParameter(parameter, commit);

@@ -1,31 +1,33 @@
-import { run } from "./collect/run.ts";
-import { readEnvironment } from "./config/environment.ts";
-import type { Repository } from "./config/repositories.ts";
-import { type Bounds, readBounds } from "./config/settings.ts";
-import type { Environment } from "./config/variables.ts";
+import { collectAll } from "./collect/run.ts";
+import { type Arguments, parseArguments, usage } from "./config/arguments.ts";
+import { type Configuration, readEnvironment } from "./config/environment.ts";
+import { readAll } from "./config/read-all.ts";
+import type { Repository } from "./config/repository.ts";
+import { readSettings } from "./config/settings.ts";
+import type { Environment } from "./lib/environment.ts";
 import { ConfigError, LimitError } from "./lib/errors.ts";
-import { jsonReport, type Report } from "./output/json.ts";
+import { jsonCollectReport, jsonVerifyReport, writeConfigError } from "./output/json.ts";
 import { openS3, s3Objects } from "./stores/s3.ts";
 import { openSsm, ssmCursor } from "./stores/ssm.ts";
 import type { Stores } from "./stores/stores.ts";
 
-/** The exit statuses, documented in the README. */
+/** The exit statuses. docs/output.md documents them. */
 const status = {
-  fine: 0,
+  success: 0,
   someFailed: 1,
   configuration: 2,
-  broken: 70,
+  defect: 70,
   interrupted: 130,
   terminated: 143,
 } as const;
 
-/** After a signal, how long the repositories at work may take to withdraw what they have begun. */
+/** How long a run may take after a signal to withdraw its uploads and release its claims. */
 const graceMilliseconds = 8_000;
 
-async function main(args: readonly string[], environment: Environment): Promise<number> {
+async function main(argv: readonly string[], environment: Environment): Promise<number> {
   const stop = new AbortController();
   let signalled: number | undefined;
-  const stopped = new Promise<number>((resolve) => {
+  const graceOver = new Promise<number>((resolve) => {
     for (const [signal, code] of [
       ["SIGTERM", status.terminated],
       ["SIGINT", status.interrupted],
@@ -33,110 +35,113 @@ async function main(args: readonly string[], environment: Environment): Promise<
       process.once(signal, () => {
         signalled = code;
         stop.abort(
-          new LimitError("stopped", `The run was stopped by ${signal}.`, "The next run goes on from here."),
+          new LimitError("stopped", `The run was stopped by ${signal}.`, "The next run continues from here."),
         );
         setTimeout(() => resolve(code), graceMilliseconds);
       });
     }
   });
-  const code = await Promise.race([start(args, environment, stop.signal), stopped]);
+  const code = await Promise.race([start(argv, environment, stop.signal), graceOver]);
   return signalled ?? code;
 }
 
-/** `[local] [verify [--replay]] [REPO...]` */
 async function start(
-  args: readonly string[],
+  argv: readonly string[],
   environment: Environment,
   signal: AbortSignal,
 ): Promise<number> {
-  if (args.includes("--help") || args.includes("-h")) {
-    const { usage } = await import("./config/arguments.ts");
-    process.stdout.write(usage);
-    return status.fine;
-  }
-  const local = args[0] === "local";
-  const words = local ? args.slice(1) : args;
-  const command = words[0] === "verify" ? "verify" : "collect";
-  const report = await openReport();
   try {
-    const open = local ? openLocal : openWorker;
-    if (command === "verify") {
-      const opened = await open(
-        words.slice(1).filter((word) => word !== "--replay"),
-        environment,
-      );
-      return await verifyAll(opened, words.includes("--replay"), signal);
+    const args = parseArguments(argv);
+    if (args.help) {
+      process.stdout.write(usage);
+      return status.success;
     }
-    const { repositories, bounds, storesOf } = await open(words, environment);
-    const summary = await run(repositories, storesOf, bounds, signal, report);
-    report.summary(summary);
-    return summary.failed.length > 0 ? status.someFailed : status.fine;
+    const opened = await (args.local ? openLocal : openWorker)(args, environment);
+    const failed =
+      args.command === "verify" ? await verify(opened, args.replay, signal) : await collect(opened, signal);
+    return failed.length > 0 ? status.someFailed : status.success;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    report.misconfigured(error);
+    if (process.stdout.isTTY) {
+      const { showConfigError } = await import("./output/terminal.ts");
+      showConfigError(process.stdout, error);
+    } else writeConfigError(write, error);
     return status.configuration;
   }
 }
 
-async function verifyAll(
-  { repositories, bounds, storesOf }: Opened,
-  replay: boolean,
-  signal: AbortSignal,
-): Promise<number> {
-  const [{ verify }, { jsonVerdict, showVerdict }] = await Promise.all([
-    import("./verify/run.ts"),
-    import("./output/verdict.ts"),
-  ]);
-  const { stdout } = process;
-  const report = stdout.isTTY ? showVerdict(stdout) : jsonVerdict((text) => stdout.write(text));
-  const verdict = await verify(repositories, storesOf, bounds, { replay, signal }, report);
-  report.summary(verdict);
-  return verdict.failed.length > 0 ? status.someFailed : status.fine;
-}
-
-async function openReport(): Promise<Report> {
-  if (!process.stdout.isTTY) return jsonReport((text) => process.stdout.write(text));
-  const { display } = await import("./output/terminal.ts");
-  return display(process.stdout);
-}
-
-interface Opened {
-  readonly repositories: readonly Repository[];
-  readonly bounds: Bounds;
+interface Opened extends Configuration {
   readonly storesOf: (repository: Repository, signal: AbortSignal) => Stores;
 }
 
-async function openWorker(args: readonly string[], environment: Environment): Promise<Opened> {
-  if (args.length > 0) {
-    const rule = "the worker knows verify and --replay, and takes everything else from its environment.";
-    throw new ConfigError([`${args.join(" ")}: ${rule}`]);
-  }
-  const { repositories, bounds } = readEnvironment(environment, new Date());
+async function openWorker({ problems }: Arguments, environment: Environment): Promise<Opened> {
+  const configuration = readEnvironment(environment, new Date(), problems);
   const [s3, ssm] = [openS3(environment), openSsm(environment)];
   await ssm.config.region().catch((error: Error) => {
     throw new ConfigError([`The AWS region is not known (${error.message}): set AWS_REGION.`]);
   });
-  const storesOf = ({ place, cursor }: Repository, signal: AbortSignal): Stores => ({
+  const storesOf = ({ destination, cursor }: Repository, signal: AbortSignal): Stores => ({
     cursor: ssmCursor(ssm, cursor, signal),
-    objects: s3Objects(s3, place, signal),
+    objects: s3Objects(s3, destination, signal),
   });
-  return { repositories, bounds, storesOf };
+  return { ...configuration, storesOf };
 }
 
-async function openLocal(args: readonly string[], environment: Environment): Promise<Opened> {
-  const { openFolder, readArguments } = await import("./config/arguments.ts");
-  const repositories = readArguments(args, environment, process.cwd());
-  return { repositories, bounds: readBounds(environment, new Date()), storesOf: openFolder };
+async function openLocal(args: Arguments, environment: Environment): Promise<Opened> {
+  const [{ readLocalRepositories }, { fileCursor }, { folderObjects }] = await Promise.all([
+    import("./config/local-repositories.ts"),
+    import("./stores/file-cursor.ts"),
+    import("./stores/folder.ts"),
+  ]);
+  const storesOf = ({ cursor, destination }: Repository): Stores => ({
+    cursor: fileCursor(cursor),
+    objects: folderObjects(destination),
+  });
+  const [settings, repositories] = readAll(
+    args.problems,
+    () => readSettings(environment, new Date()),
+    () => readLocalRepositories(args.repositories, environment, process.cwd()),
+  );
+  return { repositories, settings, storesOf };
 }
 
-// Whoever reads the lines may go away; the work goes on.
+/** Returns the labels of the repositories that failed, as `verify` does. */
+async function collect(
+  { repositories, storesOf, settings }: Opened,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const report = process.stdout.isTTY
+    ? (await import("./output/terminal.ts")).terminalCollectReport(process.stdout)
+    : jsonCollectReport(write);
+  const summary = await collectAll(repositories, storesOf, settings, signal, report);
+  report.summary(summary);
+  return summary.failed;
+}
+
+async function verify(
+  { repositories, storesOf, settings }: Opened,
+  replay: boolean,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { verifyAll } = await import("./verify/run.ts");
+  const report = process.stdout.isTTY
+    ? (await import("./output/terminal.ts")).terminalVerifyReport(process.stdout)
+    : jsonVerifyReport(write);
+  const summary = await verifyAll(repositories, storesOf, settings, { replay, signal }, report);
+  report.summary(summary);
+  return summary.failed;
+}
+
+const write = (text: string) => process.stdout.write(text);
+
+// The reader of the output may go away. The work continues.
 process.stdout.on("error", () => {});
 
 main(process.argv.slice(2), process.env).then(
   (code) => process.stdout.write("", () => process.exit(code)),
   (error) => {
     process.stderr.write(`${error instanceof Error ? error.stack : error}\n`, () =>
-      process.exit(status.broken),
+      process.exit(status.defect),
     );
   },
 );

@@ -198,7 +198,7 @@ test("the worker understands the environment it is given", () => {
     ]),
   );
   const read = readEnvironment(environment, new Date(0)).repositories;
-  expect(read.map(({ cursor, place, branch }) => [cursor, place, branch])).toEqual([
+  expect(read.map(({ cursor, destination, branch }) => [cursor, destination, branch])).toEqual([
     ["/git-diff/api", "git-diff-results-123456789012/api", "main"],
     ["/git-diff/acme/web", "git-diff-results-123456789012/acme/web", undefined],
     ["/git-diff/legacy", "git-diff-results-123456789012/legacy", undefined],

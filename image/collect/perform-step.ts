@@ -1,256 +1,134 @@
-import packageFile from "../../package.json" with { type: "json" };
-import type { Adoption } from "../chain/decide.ts";
-import {
-  type ClaimedStep,
-  type CompleteStep,
-  diffName,
-  type Facts,
-  type Held,
-  planStep,
-  recordName,
-  writeStep,
-} from "../chain/record.ts";
-import type { Repository } from "../config/repositories.ts";
-import type { Bounds } from "../config/settings.ts";
-import { type Contents, count, emptyTree, openDiff } from "../diff/diff.ts";
+import type { Claim } from "../chain/claim.ts";
+import type { Acceptance } from "../chain/decide.ts";
+import { type ClaimedStep, type CompleteStep, diffName, planStep } from "../chain/record.ts";
 import type { Fetched } from "../fetch/fetch-step.ts";
-import { type Head, readHead } from "../fetch/head.ts";
-import type { Fetches } from "../fetch/prefetch.ts";
-import type { Remote } from "../fetch/remote.ts";
-import { GitError, LimitError, StoreError } from "../lib/errors.ts";
-import { together } from "../lib/settle.ts";
-import type { Cursor, ObjectStore, Stores } from "../stores/stores.ts";
+import type { Head } from "../fetch/head.ts";
+import { GitError } from "../lib/errors.ts";
+import { emptyTree } from "../lib/object-id.ts";
+import type { Cursor } from "../stores/stores.ts";
+import { completeRecord, noChange, type StepResult } from "./complete-record.ts";
+import type { Context } from "./context.ts";
+import { readStoredDiff, storeDiff } from "./store-diff.ts";
 
-/** What a run of one repository works with. */
-export interface Scene {
-  readonly repository: Repository;
-  readonly stores: Stores;
-  readonly bounds: Bounds;
-  readonly remote: Remote;
-  readonly fetches: Fetches;
-  readonly onProgress: (line: string) => void;
-  /** Tells this run from every other. */
-  readonly owner: string;
-}
-
-/** What to do with a step that another run left, if the cursor was set by hand since: see `decide`. */
-interface Left {
-  readonly instead: Adoption | undefined;
+/** A step that was taken over from another run, which may have stored its diff. */
+export interface Takeover {
+  /** What to record in the step's place where the cursor was set by hand since. */
+  readonly instead: Acceptance | undefined;
   readonly cursor: Cursor | undefined;
 }
 
+export interface PerformedStep {
+  readonly completed: Claim<CompleteStep>;
+  /** The head, which is newer than the given one if the step's own end was lost. */
+  readonly head: Head;
+}
+
 /**
- * Performs a step that this run owns: fetches it, stores its diff, completes its record.
- * @param left set where another run claimed it, and may have stored its diff
- * @returns the completed step, and the remote's head, which is newer where the step's own end was lost
- * @throws GitError, StoreError, LimitError; then the step is free for the next run at once
+ * Performs a claimed step: fetches it, stores its diff, completes its record.
+ * @throws GitError, StoreError, LimitError; all of them free the step for the next run
  */
-export async function perform(
-  scene: Scene,
-  claim: Held<ClaimedStep>,
+export async function performStep(
+  context: Context,
+  claim: Claim<ClaimedStep>,
   head: Head,
-  left: Left | undefined,
-): Promise<{ done: Held<CompleteStep>; head: Head }> {
-  let held = claim;
-  const amend = async (change: Partial<ClaimedStep>) => {
-    held =
-      (await writeStep(scene.stores.objects, { ...held.record, ...change }, held.tag)) ?? lost(held.record);
-  };
-  const finish = async (outcome: Outcome | Promise<Outcome>) => ({
-    done: await complete(scene, held, outcome),
-    head,
-  });
+  takeover: Takeover | undefined,
+): Promise<PerformedStep> {
   try {
-    const { last, scheduled } = held.record;
-    const at = new Date(scheduled);
-    if (left?.instead) {
-      const stored = await countStored(scene.stores.objects, held.record.diff);
-      if (stored !== undefined) return await finish(stored);
-      // In one write: killed between two, it would pass for a step that begins there, and where the chain ended be lost.
-      const { to } = left.instead;
-      const cursor = left.cursor?.identity ?? null;
-      const adopting = { ...held.record, ...planStep(to, to, at), last: to, cursor, ...left.instead };
-      return { done: await complete(scene, { record: adopting, tag: held.tag }, nothing), head };
+    if (takeover?.instead) {
+      return { completed: await acceptInstead(context, claim, takeover.instead, takeover.cursor), head };
     }
     for (;;) {
-      const { from, to } = held.record;
-      // The branch went back to where the step begins before any of it could be stored.
-      if (to === last) return await finish(nothing);
-      const fetched = await fetchClaimed(scene, { commit: to, ref: head.ref }, from);
-      if (fetched !== "from gone" && "rung" in fetched) {
-        return await finish(store(scene, held.record, fetched));
-      }
-
-      // One end is gone from the host. If the run that claimed the step had stored the diff, that is the step.
-      const stored = left && (await countStored(scene.stores.objects, held.record.diff));
-      if (stored !== undefined) return await finish(stored);
-      // Killed after it is amended: the next run finishes it as it is then, and nothing was stored under its old name.
-      if (fetched === "from gone") {
-        if (scene.bounds.onGoneCommit === "fail") throw gone(from);
-        await amend({ kind: "restarted", from: emptyTree, diff: diffName(emptyTree, to, at) });
-      } else {
-        head = (await readHead(scene.remote.host, scene.repository.branch)) ?? head;
-        if (head.commit === to) throw fetched.error;
-        await amend(planStep(last ?? undefined, head.commit, at));
-      }
+      const result = await fetchAndStore(context, claim, head, takeover);
+      if ("result" in result) return { completed: await complete(context, claim, result.result), head };
+      // A run that is killed after this leaves the amended step, and nothing is stored under its former name.
+      await claim.amend(result.plan);
+      head = result.head;
     }
   } catch (error) {
-    await release(scene, held);
+    await claim.release();
     throw error;
   }
 }
 
-/** Makes the record of a step that goes nowhere; only the first of all runs that try can. */
-export async function adopt(scene: Scene, step: ClaimedStep): Promise<Held<CompleteStep> | undefined> {
-  return writeStep(scene.stores.objects, await completed(scene, step, nothing), undefined);
+/** The result of an attempt, still under way maybe, or another plan for the step because one of its ends was lost. */
+type Attempt =
+  | { readonly result: StepResult | Promise<StepResult> }
+  | { readonly plan: Partial<ClaimedStep>; readonly head: Head };
+
+async function fetchAndStore(
+  context: Context,
+  { record }: Claim<ClaimedStep>,
+  head: Head,
+  takeover: Takeover | undefined,
+): Promise<Attempt> {
+  const { from, to, last, scheduled } = record;
+  // The branch went back to where the step begins.
+  if (to === last) return { result: noChange };
+  const fetched = await fetchEnds(context, { commit: to, ref: head.ref }, from);
+  if (typeof fetched === "object" && "strategy" in fetched) {
+    return { result: storeDiff(context, record, fetched) };
+  }
+  // One end is lost. If the run before has stored the diff, the step is done.
+  const stored = takeover && (await readStoredDiff(context.stores.objects, record.diff));
+  if (stored !== undefined) return { result: stored };
+  const at = new Date(scheduled);
+  if (fetched === "from lost") {
+    if (context.settings.onGoneCommit === "fail") throw commitGone(from);
+    return { plan: { kind: "restarted", from: emptyTree, diff: diffName(emptyTree, to, at) }, head };
+  }
+  const latest = (await context.steps.readHead()) ?? head;
+  if (latest.commit === to) throw fetched.error;
+  return { plan: planStep(last ?? undefined, latest.commit, at), head: latest };
 }
 
-/** Fetches a claimed step, or says which of its ends the host has no more. @throws GitError */
-async function fetchClaimed(
-  { fetches }: Scene,
+/** Fetches a claimed step, or returns which end the host has lost. @throws GitError */
+async function fetchEnds(
+  { steps }: Context,
   to: Head,
   from: string,
-): Promise<Fetched | "from gone" | { readonly gone: "to"; readonly error: GitError }> {
+): Promise<Fetched | "from lost" | { readonly lost: "to"; readonly error: GitError }> {
   try {
-    const fetched = await fetches.step(to, from === emptyTree ? undefined : from);
-    return fetched === "gone" ? "from gone" : fetched;
+    const fetched = await steps.fetch(to, from === emptyTree ? undefined : from);
+    return fetched === "gone" ? "from lost" : fetched;
   } catch (error) {
-    if (error instanceof GitError && error.code === "head-moved") return { gone: "to", error };
+    if (error instanceof GitError && error.code === "head-moved") return { lost: "to", error };
     throw error;
   }
 }
 
-/** Streams the diff to its name. A crash in here leaves no object, or the whole one, which the next run stores again. */
-async function store(scene: Scene, step: ClaimedStep, fetched: Fetched): Promise<Outcome> {
-  const kind = fetched.history?.descends === false ? "rewritten" : step.kind;
-  const contents = noContents();
-  const diff = count(
-    openDiff(scene.remote, step.from, step.to, step.binary),
-    contents,
-    scene.bounds.maxDiffBytes,
-  );
-  const first = await diff.next();
-  // Commits that change nothing in sum, a change and its revert say, have no diff: nothing is stored for them.
-  if (!first.done && step.diff !== null) {
-    const metadata = { from: step.from, to: step.to, kind };
-    await scene.stores.objects.put(step.diff, whole(first.value, diff, scene.onProgress), {
-      contentType: "text/x-diff",
-      metadata,
-    });
-  }
-  const { rung, packBytes, fromTree, toTree, history } = fetched;
-  return { ...contents, kind, rung, packBytes, fromTree, toTree, commits: history?.commits ?? null };
-}
-
-const noContents = (): Contents => ({
-  bytes: 0,
-  sha256: "",
-  files: 0,
-  binaryFiles: 0,
-  linesAdded: 0,
-  linesRemoved: 0,
-});
-
-async function* whole(
-  first: Uint8Array,
-  rest: AsyncGenerator<Uint8Array, void, void>,
-  onProgress: (line: string) => void,
-): AsyncGenerator<Uint8Array> {
-  let bytes = first.length;
-  try {
-    yield first;
-    for await (const chunk of rest) {
-      bytes += chunk.length;
-      onProgress(`Storing diff: ${(bytes / 1024 ** 2).toFixed(1)} MiB`);
-      yield chunk;
-    }
-  } finally {
-    await rest.return();
-  }
-}
-
-type Outcome = Omit<Facts, "gitVersion" | "workerVersion" | "started" | "finished"> & {
-  readonly kind?: ClaimedStep["kind"];
-};
-
-/** What only a fetch tells. */
-const untold = { commits: null, fromTree: null, toTree: null, rung: null, packBytes: null };
-
-const uncounted = { sha256: null, files: null, binaryFiles: null, linesAdded: null, linesRemoved: null };
-
-/** Of a step that ends where it begins. */
-const nothing: Outcome = {
-  ...untold,
-  bytes: 0,
-  sha256: null,
-  files: 0,
-  binaryFiles: 0,
-  linesAdded: 0,
-  linesRemoved: 0,
-  commits: 0,
-};
-
-/** What is known of a step whose diff another run stored, and that cannot be fetched any more. */
-async function countStored(objects: ObjectStore, name: string | null): Promise<Outcome | undefined> {
-  if (name === null) return undefined;
-  for await (const object of objects.list(name)) {
-    if (object.name !== name) continue;
-    const contents = noContents();
-    try {
-      for await (const _ of count(objects.read(name), contents, Number.POSITIVE_INFINITY));
-      return { ...untold, ...contents };
-    } catch (error) {
-      // The stack's role may read records and not diffs: then the size is all that is told of it.
-      if (!(error instanceof StoreError) || error.code !== "store-denied") throw error;
-      return { ...untold, ...uncounted, bytes: object.bytes };
-    }
-  }
-}
-
-async function completed(
-  { remote }: Scene,
-  record: ClaimedStep,
-  told: Outcome | Promise<Outcome>,
-): Promise<CompleteStep> {
-  const [outcome, gitVersion] = await together(told, remote.gitVersion());
-  return {
+/** Completes a step whose diff another run stored, or makes its record accept the cursor. */
+async function acceptInstead(
+  context: Context,
+  claim: Claim<ClaimedStep>,
+  instead: Acceptance,
+  cursor: Cursor | undefined,
+): Promise<Claim<CompleteStep>> {
+  const { record } = claim;
+  const stored = await readStoredDiff(context.stores.objects, record.diff);
+  if (stored !== undefined) return complete(context, claim, stored);
+  const { to } = instead;
+  // In one write. Between two, a crash would leave a step that begins here, and no trace of where the chain ended.
+  const accepting = {
     ...record,
-    ...outcome,
-    diff: outcome.bytes === 0 ? null : record.diff,
-    state: "complete",
-    gitVersion,
-    workerVersion: packageFile.version,
-    started: record.claimed,
-    finished: new Date().toISOString(),
+    ...planStep(to, to, new Date(record.scheduled)),
+    last: to,
+    cursor: cursor?.identity ?? null,
+    ...instead,
   };
+  return claim.complete(await completeRecord(context, accepting, noChange));
 }
 
-/** @throws LimitError if the step was taken over meanwhile */
 async function complete(
-  scene: Scene,
-  { record, tag }: Held<ClaimedStep>,
-  outcome: Outcome | Promise<Outcome>,
-): Promise<Held<CompleteStep>> {
-  const step = await completed(scene, record, outcome);
-  return (await writeStep(scene.stores.objects, step, tag)) ?? lost(record);
+  context: Context,
+  claim: Claim<ClaimedStep>,
+  result: StepResult | Promise<StepResult>,
+): Promise<Claim<CompleteStep>> {
+  return claim.complete(await completeRecord(context, claim.record, result));
 }
 
-/** Lets the next run go on at once. Best effort: where it fails, the lease runs out. */
-export async function release({ stores }: Scene, { record, tag }: Held): Promise<void> {
-  await writeStep(stores.objects, { ...record, claimed: new Date(0).toISOString() }, tag).catch(() => {});
-}
-
-function lost({ number }: ClaimedStep): never {
-  throw new LimitError(
-    "lease-lost",
-    `The step ${recordName(number)} was taken over by another run, this one's lease being over.`,
-    "Nothing is lost; raise STEP_LEASE_SECONDS.",
-  );
-}
-
-const gone = (from: string) =>
+const commitGone = (from: string) =>
   new GitError(
     "commit-gone",
-    `The last collected commit ${from} cannot be had from the host any more: history was rewritten.`,
-    "Set ON_GONE_COMMIT to baseline to start again from a baseline, or set the cursor to a commit that is there.",
+    `The host no longer has the last collected commit ${from}: history was rewritten.`,
+    "Set ON_GONE_COMMIT to baseline to start a new baseline, or set the cursor to an existing commit.",
   );

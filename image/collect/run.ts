@@ -1,79 +1,64 @@
-import { labelOf, type Repository } from "../config/repositories.ts";
-import type { Bounds } from "../config/settings.ts";
+import { labelOf, type Repository } from "../config/repository.ts";
+import type { Settings } from "../config/settings.ts";
 import { isFailure, LimitError } from "../lib/errors.ts";
-import type { Report } from "../output/json.ts";
+import { inParallel } from "../lib/parallel.ts";
 import type { Stores } from "../stores/stores.ts";
 import { collect } from "./collect.ts";
+import type { CollectReport, Summary } from "./report.ts";
 
-/** What became of a whole run. */
-export interface Summary {
-  readonly repositories: number;
-  readonly collected: number;
-  readonly unchanged: number;
-  readonly empty: number;
-  /** Those whose newest step another run owns. */
-  readonly left: number;
-  /** The repositories that failed: URL or path, and the branch where one is configured. */
-  readonly failed: readonly string[];
-  readonly seconds: number;
-}
-
-/** Collects the repositories side by side, `bounds.concurrency` at once; one that fails is reported and no more. */
-export async function run(
+/** Collects many repositories, `settings.concurrency` at a time. A failure of one is reported, and stops no other. */
+export async function collectAll(
   repositories: readonly Repository[],
   storesOf: (repository: Repository, signal: AbortSignal) => Stores,
-  bounds: Bounds,
+  settings: Settings,
   signal: AbortSignal,
-  report: Report,
+  report: CollectReport,
 ): Promise<Summary> {
   const started = performance.now();
-  const counts = { collected: 0, unchanged: 0, empty: 0, left: 0 };
+  const counts = { collected: 0, unchanged: 0, empty: 0, locked: 0 };
   const failed: string[] = [];
-  const waiting = repositories.values();
-  const work = async () => {
-    for (const repository of waiting) {
-      const name = labelOf(repository);
-      const tell = (line: string) => report.progress(name, line);
-      try {
-        const outcome = await withDeadline(bounds.timeoutSeconds, signal, (signal) =>
-          collect(repository, storesOf(repository, signal), bounds, signal, tell),
-        );
-        counts[outcome.status]++;
-        report.outcome(repository, outcome);
-      } catch (error) {
-        failed.push(name);
-        report.failed(repository, error);
-      }
+  await inParallel(repositories, settings.concurrency, async (repository) => {
+    const label = labelOf(repository);
+    const onProgress = (line: string) => report.progress(label, line);
+    try {
+      const outcome = await withDeadline(settings.timeoutSeconds, signal, (signal) =>
+        collect(repository, storesOf(repository, signal), settings, signal, onProgress),
+      );
+      counts[outcome.status]++;
+      report.outcome(repository, outcome);
+    } catch (error) {
+      failed.push(label);
+      report.failed(repository, error);
     }
-  };
-  await Promise.all(Array.from({ length: Math.min(bounds.concurrency, repositories.length) }, work));
+  });
   const seconds = Number(((performance.now() - started) / 1_000).toFixed(3));
   return { repositories: repositories.length, ...counts, failed, seconds };
 }
 
-/** Runs `work` with a deadline, and stops whatever it left running when it is over. */
+/** Runs `work` with a deadline, and stops everything that it left running at its end. */
 async function withDeadline<T>(
   seconds: number,
   outer: AbortSignal,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const over = new AbortController();
-  const timer = setTimeout(() => over.abort(tooLate(seconds)), seconds * 1_000);
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(deadlineError(seconds)), seconds * 1_000);
+  const signal = AbortSignal.any([outer, deadline.signal]);
   try {
-    return await work(AbortSignal.any([outer, over.signal]));
+    return await work(signal);
   } catch (error) {
-    // Whatever broke because it was stopped is told as the reason for the stop.
-    if (!isFailure(error)) AbortSignal.any([outer, over.signal]).throwIfAborted();
+    // An error that the stop itself caused is reported as the reason of the stop.
+    if (!isFailure(error)) signal.throwIfAborted();
     throw error;
   } finally {
     clearTimeout(timer);
-    over.abort();
+    deadline.abort();
   }
 }
 
-const tooLate = (seconds: number) =>
+const deadlineError = (seconds: number) =>
   new LimitError(
     "deadline",
-    `It took longer than REPOSITORY_TIMEOUT_SECONDS (${seconds} s).`,
-    "Raise REPOSITORY_TIMEOUT_SECONDS, or look at the host.",
+    `The repository took longer than REPOSITORY_TIMEOUT_SECONDS (${seconds} s).`,
+    "Raise REPOSITORY_TIMEOUT_SECONDS, or check the host.",
   );

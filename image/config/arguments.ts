@@ -1,115 +1,67 @@
-import { createHash } from "node:crypto";
-import { existsSync, statSync } from "node:fs";
-import { homedir } from "node:os";
-import { basename, join, resolve } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { readCredentials } from "../host/credentials.ts";
-import { branchProblem, type Location, parseLocation } from "../host/location.ts";
-import { ConfigError } from "../lib/errors.ts";
-import { fileCursor, folderObjects } from "../stores/folder.ts";
-import type { Stores } from "../stores/stores.ts";
-import type { Repository } from "./repositories.ts";
-import { type Environment, variables } from "./variables.ts";
+import { parseArgs } from "node:util";
+import { variables } from "./variables.ts";
+
+/** The command line of the worker. */
+export interface Arguments {
+  readonly help: boolean;
+  /** Whether results go to a folder of this computer, and repositories come from the command line. */
+  readonly local: boolean;
+  readonly command: "collect" | "verify";
+  readonly replay: boolean;
+  readonly repositories: readonly string[];
+  /** The mistakes, each a sentence. */
+  readonly problems: readonly string[];
+}
+
+/** Parses `[local] [verify [--replay]] [REPO...]`. */
+export function parseArguments(argv: readonly string[]): Arguments {
+  const { values, positionals, tokens } = parseArgs({
+    args: [...argv],
+    options: { help: { type: "boolean", short: "h" }, replay: { type: "boolean" } },
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  const local = positionals[0] === "local";
+  const words = local ? positionals.slice(1) : positionals;
+  const command = words[0] === "verify" ? "verify" : "collect";
+  const repositories = command === "verify" ? words.slice(1) : words;
+  const [help, replay] = [values.help === true, values.replay === true];
+  const problems = tokens.flatMap((token) => {
+    if (token.kind !== "option" || ["help", "replay"].includes(token.name)) return [];
+    return [`${token.rawName} is not an option; see --help.`];
+  });
+  if (replay && command !== "verify") problems.push("--replay is an option of verify alone; see --help.");
+  if (!local && repositories.length > 0) {
+    problems.push(
+      `${repositories.join(" ")}: the worker accepts verify and --replay, and reads everything else from its environment.`,
+    );
+  }
+  return { help, local, command, replay, repositories, problems };
+}
 
 export const usage = `Usage: npm start -- [REPO...]
        npm start -- verify [--replay] [REPO...]
 
-Collects what changed in each repository since the last time, into the folder git-diffs/ of this checkout:
-one .diff a change, a step record beside it in _steps/, and the last collected commit in the file cursor.
-The first time, that is everything (a baseline).
+Collects what changed in each repository since the last time. The results go to the folder git-diffs/ of this
+checkout: one .diff for each change, its step record in _steps/, and the last collected commit in the file cursor.
+The first time, everything is collected (a baseline).
 
-  REPO   an HTTPS clone URL, or the path of a repository on this computer; this checkout unless told
+  REPO   an HTTPS clone URL, or the path of a repository on this computer; this checkout if none is given
 
-  verify     checks instead that what was collected is whole: every record, every byte of every diff, the cursor
-  --replay   also applies all diffs, and compares the trees they lead to
+  verify     checks that the collected results are complete: every record, every byte of every diff, the cursor
+  --replay   applies all diffs too, and compares the resulting trees
 
 Environment:
-  ${variables.gitBranch}                    branch to follow; the repository's HEAD unless set
+  ${variables.gitBranch}                    branch to follow; default: the repository's HEAD
   ${variables.gitHttpCredentials}          user:password for the URLs, which must then be on one host
-  ${variables.concurrency}                   how many repositories at once; 8 unless set
-  ${variables.timeoutSeconds}    how long one may take; 3600 unless set
-  ${variables.maxDiffBytes}                how large a diff may be; 10737418240 unless set
-  ${variables.onGoneCommit}                baseline (unless set) or fail, when history was rewritten and the last commit is gone
-  ${variables.binary}                        include, to have the content of binary files in the diffs; omit unless set
+  ${variables.concurrency}                   number of repositories at a time; default: 8
+  ${variables.timeoutSeconds}    time limit for each repository; default: 3600
+  ${variables.maxDiffBytes}                size limit for each diff; default: 10737418240
+  ${variables.onGoneCommit}                baseline or fail, when the host no longer has the last commit; default: baseline
+  ${variables.binary}                        include: diffs contain the content of binary files; default: omit
+  ${variables.scheduledTime}                ISO 8601 time that names the diffs; default: now
 
-  ${variables.scheduledTime}                ISO 8601 time that names the diffs; now unless set
-
-Exit status: 0 all collected or unchanged (verified), 1 some failed (do not hold), 2 wrong arguments or environment.
-In a terminal it shows progress; piped, it prints one JSON object a line.
+Exit status: 0 all collected or unchanged (or verified), 1 some failed, 2 wrong arguments or environment.
+In a terminal, progress is displayed. Otherwise each line is a JSON object.
 `;
-
-/** The repositories named on the command line. @throws ConfigError with every mistake */
-export function readArguments(
-  args: readonly string[],
-  environment: Environment,
-  folder: string,
-): Repository[] {
-  const problems: string[] = [];
-  const branch = environment[variables.gitBranch] || undefined;
-  if (branch && branchProblem(branch)) problems.push(`${variables.gitBranch} ${branchProblem(branch)}`);
-  const credentials = readCredentials(
-    variables.gitHttpCredentials,
-    environment[variables.gitHttpCredentials] ?? "",
-  );
-  if (typeof credentials === "string") problems.push(credentials);
-  // npm runs scripts in the package's folder, and says in INIT_CWD where it was called.
-  const base = environment.INIT_CWD ?? process.cwd();
-  const locations = (args.length > 0 ? args : [folder]).flatMap((text): Location[] => {
-    const location = text.startsWith("-") ? { problem: "is no option; see --help." } : locate(text, base);
-    if (!("problem" in location)) return [location];
-    // Without what could be a secret: a password, or a query.
-    problems.push(`${text.replace(/\/\/[^/]*@/, "//***@").replace(/\?.*/, "?***")} ${location.problem}`);
-    return [];
-  });
-  const hosts = new Set(locations.filter(isRemote).map(({ url }) => new URL(url).host));
-  if (credentials && hosts.size > 1) {
-    problems.push(
-      `${variables.gitHttpCredentials} would be sent to ${[...hosts].join(" and ")}: collect one host at a time.`,
-    );
-  }
-  const places = locations.map((location) => placeOf(location, branch));
-  const again = new Set(places.filter((place, index) => places.indexOf(place) !== index));
-  for (const place of again) problems.push(`${place} is named twice.`);
-  if (problems.length > 0 || typeof credentials === "string") throw new ConfigError(problems);
-  return locations.map((location) => {
-    const place = join(folder, "git-diffs", placeOf(location, branch));
-    return {
-      location,
-      branch,
-      cursor: join(place, "cursor"),
-      place,
-      credentials: isRemote(location) ? credentials : undefined,
-    };
-  });
-}
-
-export const openFolder = ({ cursor, place }: Repository): Stores => ({
-  cursor: fileCursor(cursor),
-  objects: folderObjects(place),
-});
-
-const isRemote = ({ transport }: Location) => transport !== "file";
-
-function locate(text: string, base: string): Location | { problem: string } {
-  if (/^file:\/\//i.test(text) && URL.canParse(text)) return locate(fileURLToPath(text), base);
-  if (/^[a-z][a-z0-9+.-]*:/i.test(text)) return parseLocation(text);
-  const path = resolve(base, text.replace(/^~(?=\/|$)/, homedir()));
-  if (existsSync(path) && statSync(path).isDirectory())
-    return { url: pathToFileURL(path).href, transport: "file" };
-  const ssh = /^[\w.-]+@[\w.-]+:/.test(text);
-  return {
-    problem: ssh
-      ? "is an SSH address: give the repository's https:// URL."
-      : "is neither an https:// URL nor a folder.",
-  };
-}
-
-/** Where a repository's diffs lie: a URL's host and path, or a folder's name and a hash of its whole path. */
-function placeOf(location: Location, branch: string | undefined): string {
-  const url = new URL(location.url);
-  const hash = createHash("sha256").update(location.url).digest("hex").slice(0, 7);
-  const place = isRemote(location)
-    ? `${url.host}${url.pathname.replace(/\.git$/, "")}`
-    : `${basename(decodeURIComponent(url.pathname))}-${hash}`;
-  return branch === undefined ? place : `${place}@${encodeURIComponent(branch)}`;
-}

@@ -1,24 +1,25 @@
-import { ConfigError } from "../lib/errors.ts";
-import { type Repository, readRepositories } from "./repositories.ts";
-import { type Bounds, readBounds } from "./settings.ts";
-import type { Environment } from "./variables.ts";
+import type { Environment } from "../lib/environment.ts";
+import { readAll } from "./read-all.ts";
+import { readRepositories } from "./repositories.ts";
+import type { Repository } from "./repository.ts";
+import { readSettings, type Settings } from "./settings.ts";
 
-/** The worker's repositories and bounds. @throws ConfigError with every mistake, before anything is contacted */
+/** The configuration of a run. */
+export interface Configuration {
+  readonly settings: Settings;
+  readonly repositories: readonly Repository[];
+}
+
+/** Reads the worker's configuration. @throws ConfigError with every mistake, those of the arguments included */
 export function readEnvironment(
   environment: Environment,
   now: Date,
-): { repositories: Repository[]; bounds: Bounds } {
-  const problems: string[] = [];
-  const attempt = <T>(read: () => T): T | undefined => {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      problems.push(...error.problems);
-    }
-  };
-  const bounds = attempt(() => readBounds(environment, now));
-  const repositories = attempt(() => readRepositories(environment));
-  if (!bounds || !repositories || problems.length > 0) throw new ConfigError(problems);
-  return { repositories, bounds };
+  mistakes: readonly string[] = [],
+): Configuration {
+  const [settings, repositories] = readAll(
+    mistakes,
+    () => readSettings(environment, now),
+    () => readRepositories(environment),
+  );
+  return { settings, repositories };
 }

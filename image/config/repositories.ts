@@ -1,29 +1,13 @@
-import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { type Credentials, readCredentials } from "../host/credentials.ts";
-import { branchProblem, type Location, parseLocation } from "../host/location.ts";
+import { type Credentials, parseCredentials } from "../host/credentials.ts";
+import { parseLocation } from "../host/location.ts";
+import { duplicateIndexes } from "../lib/duplicates.ts";
+import type { Environment } from "../lib/environment.ts";
 import { ConfigError } from "../lib/errors.ts";
-import { type Environment, variables } from "./variables.ts";
+import { branchProblem, type Repository } from "./repository.ts";
+import { variables } from "./variables.ts";
 
-/** One configured repository: what to fetch, and where its cursor and its diffs live. */
-export interface Repository {
-  readonly location: Location;
-  /** The branch to follow; the remote's HEAD where undefined. */
-  readonly branch: string | undefined;
-  /** Name of the SSM parameter, or path of the cursor's file. */
-  readonly cursor: string;
-  /** `bucket` or `bucket/prefix`, or a folder; no slash at the end. */
-  readonly place: string;
-  readonly credentials: Credentials | undefined;
-}
-
-/** What a person would call it: its URL or path, and the branch where one is configured. */
-export function labelOf({ location, branch }: Repository): string {
-  const place = location.transport === "file" ? fileURLToPath(location.url) : location.url;
-  return branch === undefined ? place : `${place}@${branch}`;
-}
-
-const text = z.string({ error: "it must be there, and text" });
+const text = z.string({ error: "it is required, and must be text" });
 
 const entrySchema = z.strictObject(
   {
@@ -42,61 +26,63 @@ const entrySchema = z.strictObject(
 );
 type Entry = z.infer<typeof entrySchema>;
 
-/** The repositories that the environment names. @throws ConfigError with every mistake */
+/** Reads the repositories that the environment names. @throws ConfigError with every mistake */
 export function readRepositories(environment: Environment): Repository[] {
-  const single = [variables.gitRepo, variables.gitBranch, variables.parameterName, variables.resultsBucket];
-  if (!environment[variables.repositories]) {
-    const problems: string[] = [];
-    const entry: Entry = {
-      gitRepo: environment[variables.gitRepo] ?? "",
-      gitBranch: environment[variables.gitBranch] || undefined,
-      parameterName: environment[variables.parameterName] ?? "",
-      resultsBucket: environment[variables.resultsBucket] ?? "",
-      gitHttpCredentials: variables.gitHttpCredentials,
-    };
-    const repository = readEntry(
-      entry,
-      (key) => variables[key],
-      { [variables.gitHttpCredentials]: "-", ...environment },
-      problems,
-    );
-    if (!repository) throw new ConfigError(problems);
-    return [repository];
-  }
+  return environment[variables.repositories] ? readMany(environment) : [readOne(environment)];
+}
+
+function readOne(environment: Environment): Repository {
+  const entry: Entry = {
+    gitRepo: environment[variables.gitRepo] ?? "",
+    gitBranch: environment[variables.gitBranch] || undefined,
+    parameterName: environment[variables.parameterName] ?? "",
+    resultsBucket: environment[variables.resultsBucket] ?? "",
+    gitHttpCredentials: variables.gitHttpCredentials,
+  };
+  const withDefault = { [variables.gitHttpCredentials]: "-", ...environment };
+  const problems: string[] = [];
+  const repository = readEntry(entry, (key) => variables[key], withDefault, problems);
+  if (!repository) throw new ConfigError(problems);
+  return repository;
+}
+
+function readMany(environment: Environment): Repository[] {
   const name = variables.repositories;
+  const single = [variables.gitRepo, variables.gitBranch, variables.parameterName, variables.resultsBucket];
   const problems = single
     .filter((variable) => environment[variable])
     .map(
       (variable) =>
         `${variable} and ${name} are both set: use ${name} for many repositories, or the single variables for one.`,
     );
-  const repositories = readList(environment[name] ?? "").flatMap((entry, index) => {
+  const repositories = parseList(environment[name] ?? "").flatMap((entry, index) => {
     const parsed = entrySchema.safeParse(entry);
     if (parsed.success) {
       return readEntry(parsed.data, (key) => `${name}[${index}].${key}`, environment, problems) ?? [];
     }
     problems.push(
       ...parsed.error.issues.map(
-        (issue) => `${[`${name}[${index}]`, ...issue.path].join(".")} is not right: ${issue.message}.`,
+        (issue) => `${[`${name}[${index}]`, ...issue.path].join(".")} is not valid: ${issue.message}.`,
       ),
     );
     return [];
   });
-  problems.push(
-    ...twice(repositories, "cursor", "parameterName"),
-    ...twice(repositories, "place", "resultsBucket"),
-  );
+  // An ARN names the same parameter as the name at its end.
+  const cursors = repositories.map(({ cursor }) => cursor.replace(/^arn:.*:parameter/, ""));
+  const destinations = repositories.map(({ destination }) => destination);
+  problems.push(...duplicateProblems("parameterName", cursors));
+  problems.push(...duplicateProblems("resultsBucket", destinations));
   if (problems.length > 0) throw new ConfigError(problems);
   return repositories;
 }
 
-function readList(text: string): unknown[] {
+function parseList(text: string): unknown[] {
   const shape = `${variables.repositories} must be a JSON array such as [{"gitRepo":"https://host/name.git","parameterName":"/git-diff/name","resultsBucket":"bucket/name"}]`;
   let list: unknown;
   try {
     list = JSON.parse(text);
   } catch {
-    // Not in the parser's words, which show what stands there: a token, if the variables were mixed up.
+    // Not with the parser's message. It quotes the text, which is a token if somebody mixed up the variables.
     throw new ConfigError([`${shape}; it is not JSON (its value is not shown).`]);
   }
   if (!Array.isArray(list) || list.length === 0)
@@ -104,6 +90,7 @@ function readList(text: string): unknown[] {
   return list;
 }
 
+/** Reads one entry, and adds its mistakes to `problems`. @param nameOf returns how a message names a key */
 function readEntry(
   entry: Entry,
   nameOf: (key: keyof Entry) => string,
@@ -111,61 +98,59 @@ function readEntry(
   problems: string[],
 ): Repository | undefined {
   const before = problems.length;
-  const complain = (key: keyof Entry, problem: string | undefined) => {
+  const check = (key: keyof Entry, problem: string | undefined) => {
     if (problem) problems.push(`${nameOf(key)} ${problem}`);
   };
-  const location = parseLocation(entry.gitRepo);
-  if ("problem" in location) complain("gitRepo", location.problem);
-  complain("gitBranch", entry.gitBranch === undefined ? undefined : branchProblem(entry.gitBranch));
-  complain("parameterName", parameterProblem(entry.parameterName));
-  const place = entry.resultsBucket.replace(/\/+$/, "");
-  complain("resultsBucket", placeProblem(place));
+  const { gitRepo, gitBranch: branch, parameterName: cursor, gitHttpCredentials } = entry;
+  const location = parseLocation(gitRepo);
+  if ("problem" in location) check("gitRepo", location.problem);
+  check("gitBranch", branch === undefined ? undefined : branchProblem(branch));
+  check("parameterName", parameterProblem(cursor));
+  const destination = entry.resultsBucket.replace(/\/+$/, "");
+  check("resultsBucket", destinationProblem(destination));
   let credentials: Credentials | undefined;
-  if (entry.gitHttpCredentials !== undefined) {
-    const text = environment[entry.gitHttpCredentials];
-    if (text === undefined) {
-      complain(
-        "gitHttpCredentials",
-        // Credentials put here themselves, by mistake, must not be shown.
-        /^[A-Z_][A-Z0-9_]*$/.test(entry.gitHttpCredentials)
-          ? `names the variable ${entry.gitHttpCredentials}, which is not set: set it to user:password, or to - for none.`
-          : "must be the name of the variable that holds the credentials, such as GITHUB (its value is not shown).",
-      );
+  if (gitHttpCredentials !== undefined) {
+    const value = environment[gitHttpCredentials];
+    if (value === undefined) {
+      check("gitHttpCredentials", missingCredentials(gitHttpCredentials));
     } else {
-      const read = readCredentials(entry.gitHttpCredentials, text);
-      if (typeof read === "string") problems.push(read);
-      else credentials = read;
+      const parsed = parseCredentials(gitHttpCredentials, value);
+      if (typeof parsed === "string") problems.push(parsed);
+      else credentials = parsed;
     }
   }
   if (problems.length > before || "problem" in location) return undefined;
-  return { location, branch: entry.gitBranch, cursor: entry.parameterName, place, credentials };
+  return { location, branch, cursor, destination, credentials };
 }
 
-/** https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html */
+/** The value is shown only if it looks like a variable's name. It may be the credentials themselves, by mistake. */
+const missingCredentials = (name: string): string =>
+  /^[A-Z_][A-Z0-9_]*$/.test(name)
+    ? `names the variable ${name}, which is not set: set it to user:password, or to - for none.`
+    : "must be the name of the variable that holds the credentials, such as GITHUB (its value is not shown).";
+
+/** Source: https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html */
 function parameterProblem(name: string): string | undefined {
   if (name === "") return "is missing: name the SSM parameter that holds the cursor, such as /git-diff/api.";
   if (/^(arn:[^:]+:ssm:[^:]+:\d+:parameter)?[\w./-]{1,1011}$/.test(name)) return undefined;
-  return `is "${name}": an SSM parameter's name has only letters, digits and . _ - /.`;
+  return `is "${name}": the name of an SSM parameter has only letters, digits and . _ - /.`;
 }
 
-/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
-function placeProblem(place: string): string | undefined {
-  if (place === "")
+/** Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
+function destinationProblem(destination: string): string | undefined {
+  if (destination === "")
     return "is missing: name the bucket for the diffs, such as my-bucket or my-bucket/prefix.";
-  const [bucket = "", ...prefix] = place.split("/");
+  const [bucket = "", ...prefix] = destination.split("/");
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
-    return `is "${place}": it must be bucket or bucket/prefix, and a bucket's name has 3 to 63 lower-case letters, digits, dots and hyphens.`;
+    return `is "${destination}": it must be bucket or bucket/prefix. The name of a bucket has 3 to 63 lower-case letters, digits, dots and hyphens.`;
   }
   if (prefix.some((part) => part === "" || part === "." || part === "..")) {
-    return `is "${place}": a part of the prefix is empty, . or ..`;
+    return `is "${destination}": a part of the prefix is empty, . or ..`;
   }
 }
 
-function twice(repositories: Repository[], property: "cursor" | "place", key: string): string[] {
-  const values = repositories.map((repository) => repository[property].replace(/^arn:.*:parameter/, ""));
-  const repeated = new Set(values.filter((value, index) => values.indexOf(value) !== index));
-  return [...repeated].map(
+const duplicateProblems = (key: string, values: readonly string[]): string[] =>
+  [...new Set(duplicateIndexes(values).map((index) => values[index]))].map(
     (value) =>
       `${variables.repositories} has the ${key} "${value}" twice: every repository needs one of its own.`,
   );
-}

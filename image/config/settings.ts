@@ -1,23 +1,24 @@
 import { z } from "zod";
+import type { Environment } from "../lib/environment.ts";
 import { ConfigError } from "../lib/errors.ts";
-import { type Environment, variables } from "./variables.ts";
+import { variables } from "./variables.ts";
 
-/** What holds for every repository of a run. */
-export interface Bounds {
+/** What applies to every repository of a run. */
+export interface Settings {
   readonly concurrency: number;
   readonly timeoutSeconds: number;
   readonly maxDiffBytes: number;
-  /** How long a claimed step is left to the run that claimed it; more than the timeout, so that none outlives it. */
+  /** How long a claimed step belongs to its run. Longer than the timeout, so that no run outlives its claim. */
   readonly leaseSeconds: number;
-  /** What to do when the last collected commit cannot be had any more: a new baseline, or an error. */
+  /** What to do when the host no longer has the last collected commit: start a new baseline, or fail. */
   readonly onGoneCommit: "baseline" | "fail";
-  /** Whether diffs hold the content of binary files, so that they alone make up every file. */
+  /** Whether diffs contain the content of binary files, so that they alone make up every file. */
   readonly binary: boolean;
-  /** The minute that names this run's diffs. */
+  /** Names this run's diffs, to the minute. */
   readonly scheduledTime: Date;
 }
 
-/** S3 takes at most 10,000 parts, and the upload's parts are 5 MiB. */
+/** S3 accepts at most 10,000 parts, and an upload's parts are 5 MiB. */
 const largestUpload = 10_000 * 5 * 1024 * 1024;
 
 const wholeNumber = (least: number, most: number, byDefault: string) => {
@@ -30,10 +31,10 @@ const wholeNumber = (least: number, most: number, byDefault: string) => {
     .optional();
 };
 
-/** A run that is over takes a while to withdraw what it has begun. */
+/** After its timeout, a run still needs time to withdraw an upload and release a claim. */
 const graceSeconds = 60;
 
-const boundsSchema = z.object({
+const settingsSchema = z.object({
   [variables.concurrency]: wholeNumber(1, 64, "8"),
   [variables.timeoutSeconds]: wholeNumber(1, 86_400, "3600"),
   [variables.maxDiffBytes]: wholeNumber(1, largestUpload, "10737418240"),
@@ -52,12 +53,12 @@ const boundsSchema = z.object({
     .optional(),
 });
 
-/** @throws ConfigError with every mistake */
-export function readBounds(environment: Environment, now: Date): Bounds {
-  const set = Object.fromEntries(
-    Object.keys(boundsSchema.shape).map((name) => [name, environment[name] || undefined]),
+/** Reads the settings from the environment. @throws ConfigError with every mistake */
+export function readSettings(environment: Environment, now: Date): Settings {
+  const given = Object.fromEntries(
+    Object.keys(settingsSchema.shape).map((name) => [name, environment[name] || undefined]),
   );
-  const parsed = boundsSchema.safeParse(set);
+  const parsed = settingsSchema.safeParse(given);
   if (!parsed.success) {
     throw new ConfigError(
       parsed.error.issues.map((issue) => {
@@ -66,15 +67,15 @@ export function readBounds(environment: Environment, now: Date): Bounds {
       }),
     );
   }
-  const bounds = parsed.data;
-  const scheduledTime = new Date(bounds[variables.scheduledTime] ?? now);
+  const settings = parsed.data;
+  const scheduledTime = new Date(settings[variables.scheduledTime] ?? now);
   if (scheduledTime.getUTCFullYear() > 9999) {
     throw new ConfigError([
-      `${variables.scheduledTime} is "${environment[variables.scheduledTime]}": that is too far off.`,
+      `${variables.scheduledTime} is "${environment[variables.scheduledTime]}": the year must be at most 9999.`,
     ]);
   }
-  const timeoutSeconds = bounds[variables.timeoutSeconds] ?? 3_600;
-  const leaseSeconds = bounds[variables.leaseSeconds] ?? timeoutSeconds + graceSeconds;
+  const timeoutSeconds = settings[variables.timeoutSeconds] ?? 3_600;
+  const leaseSeconds = settings[variables.leaseSeconds] ?? timeoutSeconds + graceSeconds;
   if (leaseSeconds <= timeoutSeconds) {
     const rule = `it must be more than ${variables.timeoutSeconds} (${timeoutSeconds}), or a run could outlive its claim`;
     throw new ConfigError([
@@ -82,12 +83,12 @@ export function readBounds(environment: Environment, now: Date): Bounds {
     ]);
   }
   return {
-    concurrency: bounds[variables.concurrency] ?? 8,
+    concurrency: settings[variables.concurrency] ?? 8,
     timeoutSeconds,
-    maxDiffBytes: bounds[variables.maxDiffBytes] ?? 10 * 1024 ** 3,
+    maxDiffBytes: settings[variables.maxDiffBytes] ?? 10 * 1024 ** 3,
     leaseSeconds,
-    onGoneCommit: bounds[variables.onGoneCommit],
-    binary: bounds[variables.binary] === "include",
+    onGoneCommit: settings[variables.onGoneCommit],
+    binary: settings[variables.binary] === "include",
     scheduledTime,
   };
 }

@@ -1,4 +1,4 @@
-/** Every variable that the worker reads, besides the AWS SDK's and git's own for proxies and certificates. */
+/** The variables that the worker reads. The AWS SDK's, and git's for proxies and certificates, are not among them. */
 export const variables = {
   gitRepo: "GIT_REPO",
   gitBranch: "GIT_BRANCH",
@@ -14,5 +14,3 @@ export const variables = {
   binary: "BINARY",
   scheduledTime: "SCHEDULED_TIME",
 } as const;
-
-export type Environment = Readonly<Record<string, string | undefined>>;

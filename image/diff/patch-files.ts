@@ -3,28 +3,28 @@ import { join } from "node:path";
 
 const mebibyte = 1024 * 1024;
 
-interface Part {
+interface PatchFile {
   readonly kind: "removals" | "others";
   readonly path: string;
   bytes: number;
 }
 
-/** Files for `git apply`, to which the sections of a diff are written. */
-export interface Patches {
-  /** Says where the bytes that follow belong; undefined for nowhere. */
-  begin(kind: Part["kind"] | undefined): Promise<void>;
+/** Writes the sections of a diff into files for `git apply`. */
+export interface PatchFiles {
+  /** Selects where the following bytes go; undefined drops them. */
+  select(kind: PatchFile["kind"] | undefined): Promise<void>;
   write(bytes: Uint8Array): Promise<void>;
-  /** The paths of the files, those with removals first. */
+  /** Returns the paths of the files, those with removals first. */
   end(): Promise<string[]>;
 }
 
 /**
- * @param folder where the files are made, in place of those of the patch before
- * @param partBytes the size of a file, or little more: git reads each into memory
+ * @param folder where the files are written, over those of the patch before
+ * @param maxBytes the size from which a file takes no further section: git reads each file into memory
  */
-export function openPatches(folder: string, partBytes = 64 * mebibyte, bufferBytes = mebibyte): Patches {
-  const parts: Part[] = [];
-  let current: Part | undefined;
+export function openPatchFiles(folder: string, maxBytes = 64 * mebibyte, bufferBytes = mebibyte): PatchFiles {
+  const files: PatchFile[] = [];
+  let current: PatchFile | undefined;
   let buffer: Uint8Array[] = [];
   let buffered = 0;
   const flush = async () => {
@@ -36,16 +36,16 @@ export function openPatches(folder: string, partBytes = 64 * mebibyte, bufferByt
     buffered = 0;
   };
   return {
-    async begin(kind) {
-      // As a rule a section goes where the last one went.
-      if (kind !== undefined && kind === current?.kind && current.bytes + buffered < partBytes) return;
+    async select(kind) {
+      // Most sections go where the section before went.
+      if (kind !== undefined && kind === current?.kind && current.bytes + buffered < maxBytes) return;
       await flush();
       current = undefined;
       if (kind === undefined) return;
-      current = parts.findLast((part) => part.kind === kind && part.bytes < partBytes);
+      current = files.findLast((file) => file.kind === kind && file.bytes < maxBytes);
       if (current !== undefined) return;
-      current = { kind, path: join(folder, `patch-${parts.length}`), bytes: 0 };
-      parts.push(current);
+      current = { kind, path: join(folder, `patch-${files.length}`), bytes: 0 };
+      files.push(current);
     },
     async write(bytes) {
       if (current === undefined) return;
@@ -55,11 +55,9 @@ export function openPatches(folder: string, partBytes = 64 * mebibyte, bufferByt
     },
     async end() {
       await flush();
-      const [removals, others] = [
-        (part: Part) => part.kind === "removals",
-        (part: Part) => part.kind === "others",
-      ];
-      return [...parts.filter(removals), ...parts.filter(others)].map(({ path }) => path);
+      const pathsOf = (kind: PatchFile["kind"]) =>
+        files.filter((file) => file.kind === kind).map(({ path }) => path);
+      return [...pathsOf("removals"), ...pathsOf("others")];
     },
   };
 }

@@ -1,24 +1,24 @@
-/** One file's part of a diff, as its header tells. Paths are bytes, in latin1. */
+/** The part of a diff that is about one file, as its header describes it. Paths are bytes, in latin1. */
 export interface Section {
   /** Undefined where the file is new. */
   readonly before: string | undefined;
   /** Undefined where the file is deleted. */
   readonly after: string | undefined;
-  /** The file's mode afterwards, or before where it is deleted; undefined where the header does not say. */
+  /** The file's mode afterwards, or before where it is deleted; undefined where the header has none. */
   readonly mode: string | undefined;
   /** Undefined where only the name or the mode changed. */
   readonly ids: { readonly before: string; readonly after: string } | undefined;
-  /** "Binary files ... differ": the content is not in the diff. */
+  /** Whether the diff leaves out the content ("Binary files ... differ"). */
   readonly omitted: boolean;
 }
 
-/** What `lineReader` tells of a diff. */
-export interface Lines {
-  /** A whole line that is no line of a hunk. */
+/** What `lineReader` calls while it reads a diff. */
+export interface LineHandlers {
+  /** Receives a whole line outside of the hunks. */
   header(line: string): void;
-  /** A line of a hunk begins with this byte. */
-  mark?(byte: number | undefined): void;
-  /** Bytes of hunks, whole lines or not. */
+  /** Receives the first byte of each line of a hunk. */
+  hunkLine?(firstByte: number | undefined): void;
+  /** Receives bytes of hunks, in whole lines or not. */
   hunk?(bytes: Uint8Array): void;
 }
 
@@ -26,84 +26,84 @@ const newline = "\n".charCodeAt(0);
 const [plus, minus, space] = [..."+- "].map((character) => character.charCodeAt(0));
 
 /**
- * Reads a diff chunk by chunk. Inside a hunk the counts in its header say which lines are content, so that content
- * which looks like a header is never taken for one; a binary patch has no blanks, which every header has.
+ * Returns a function that reads a diff chunk by chunk. The counts in a hunk's header give the number of its lines, so
+ * content that looks like a header is never taken for one. A binary patch contains no spaces, and every header does.
  */
-export function lineReader(lines: Lines): (chunk: Uint8Array) => void {
+export function lineReader(handlers: LineHandlers): (chunk: Uint8Array) => void {
   let [before, after] = [0, 0];
   let header = "";
-  let atStart = true;
-  let content = false;
+  let atLineStart = true;
+  let inHunk = false;
   return (chunk) => {
-    let told = 0;
-    const tell = (end: number) => {
-      if (end > told) lines.hunk?.(chunk.subarray(told, end));
+    let passed = 0;
+    const passHunk = (end: number) => {
+      if (end > passed) handlers.hunk?.(chunk.subarray(passed, end));
     };
     for (let start = 0; start < chunk.length; ) {
       const end = chunk.indexOf(newline, start);
       const stop = end < 0 ? chunk.length : end;
-      // Said at a line's start and kept to its end: the line may come in several chunks.
-      if (atStart) content = before > 0 || after > 0;
-      if (content) {
-        if (atStart) {
-          const mark = chunk[start];
-          lines.mark?.(mark);
-          if (mark === plus || mark === space) after--;
-          if (mark === minus || mark === space) before--;
+      // Decided at a line's start and kept to its end: a line may come in several chunks.
+      if (atLineStart) inHunk = before > 0 || after > 0;
+      if (inHunk) {
+        if (atLineStart) {
+          const first = chunk[start];
+          handlers.hunkLine?.(first);
+          if (first === plus || first === space) after--;
+          if (first === minus || first === space) before--;
         }
       } else {
-        tell(start);
-        told = Math.min(stop + 1, chunk.length);
+        passHunk(start);
+        passed = Math.min(stop + 1, chunk.length);
         header += Buffer.from(chunk.subarray(start, stop)).toString("latin1");
         if (end >= 0) {
           const hunk = /^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@/.exec(header);
           if (hunk) [before, after] = [Number(hunk[1] ?? 1), Number(hunk[2] ?? 1)];
-          lines.header(header);
+          handlers.header(header);
           header = "";
         }
       }
-      atStart = end >= 0;
+      atLineStart = end >= 0;
       start = stop + 1;
     }
-    tell(chunk.length);
+    passHunk(chunk.length);
   };
 }
 
-/** The sections of a diff, each followed by its bytes, header included. */
-export async function* sections(diff: AsyncIterable<Uint8Array>): AsyncGenerator<Section | Uint8Array> {
-  let read: (Section | Uint8Array)[] = [];
+/** Streams the sections of a diff. Each is followed by its bytes, header included. */
+export async function* streamSections(diff: AsyncIterable<Uint8Array>): AsyncGenerator<Section | Uint8Array> {
+  let ready: (Section | Uint8Array)[] = [];
   let head: string[] | undefined;
   const endHead = () => {
-    if (head !== undefined) read.push(parseSection(head), Buffer.from(`${head.join("\n")}\n`, "latin1"));
+    if (head !== undefined) ready.push(parseSection(head), Buffer.from(`${head.join("\n")}\n`, "latin1"));
     head = undefined;
   };
-  const reader = lineReader({
+  const readLines = lineReader({
     header(line) {
       if (line.startsWith("diff --git ")) {
         endHead();
         head = [line];
       } else if (head === undefined) {
-        read.push(Buffer.from(`${line}\n`, "latin1"));
+        ready.push(Buffer.from(`${line}\n`, "latin1"));
       } else {
         head.push(line);
         if (/^(@@ -|Binary files |GIT binary patch$)/.test(line)) endHead();
       }
     },
-    hunk: (bytes) => read.push(bytes),
+    hunk: (bytes) => ready.push(bytes),
   });
   for await (const chunk of diff) {
-    reader(chunk);
-    yield* read;
-    read = [];
+    readLines(chunk);
+    yield* ready;
+    ready = [];
   }
   endHead();
-  yield* read;
+  yield* ready;
 }
 
 function parseSection(head: readonly string[]): Section {
   const field = (name: string) => head.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1);
   const [from, to] = [field("rename from"), field("rename to")];
-  // Without a rename both names are the same, and so each is half of the line.
+  // Without a rename both names are the same, so each is half of the line.
   const names = field("diff --git") ?? "";
   const name = unquote(names.slice(0, (names.length - 1) / 2)).slice("a/".length);
   const index = /^([0-9a-f]{40})\.\.([0-9a-f]{40})(?: (\d{6}))?$/.exec(field("index") ?? "");

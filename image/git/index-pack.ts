@@ -1,24 +1,24 @@
 import { PassThrough } from "node:stream";
-import { together } from "../lib/settle.ts";
-import { type GitOptions, git } from "./git.ts";
+import { settleAll } from "../lib/settle.ts";
+import { type GitOptions, runGit } from "./git.ts";
 
 /**
- * Has git take a pack that comes in these bytes into the scratch repository of these options. Where git fails, `stop` is
- * to end the bytes. @throws GitError, or what the bytes broke off with
+ * Stores a pack in the repository of these options. Where git fails, `stop` is called to end the bytes.
+ * @throws GitError, or the error of `pack`
  */
 export async function indexPack(
-  bytes: AsyncIterable<Uint8Array>,
-  into: GitOptions,
+  pack: AsyncIterable<Uint8Array>,
+  options: GitOptions,
   stop: (reason: unknown) => void,
 ): Promise<void> {
   const input = new PassThrough();
   const receive = async () => {
-    // git may have all it wants before the end, which has to be read nevertheless.
-    for await (const chunk of bytes) if (input.writable && !input.write(chunk)) await drained(input);
+    // git may have all it needs before the end. The rest is read nevertheless, as the connection goes on after it.
+    for await (const chunk of pack) if (input.writable && !input.write(chunk)) await drained(input);
   };
-  const indexed = git(["index-pack", "--stdin", "-v"], { ...into, input });
+  const indexed = runGit(["index-pack", "--stdin", "-v"], { ...options, input });
   indexed.catch(stop);
-  await together(
+  await settleAll(
     receive().finally(() => input.end()),
     indexed,
   );

@@ -1,54 +1,67 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Repository } from "../config/repositories.ts";
-import { type GitOptions, transport } from "../git/git.ts";
+import type { Commit } from "../git/commits.ts";
+import { type GitOptions, runGit } from "../git/git.ts";
+import type { ScratchRepository } from "../git/scratch-repository.ts";
 import { GitError } from "../lib/errors.ts";
-import { awsIdentity, credentialsFor } from "./credentials.ts";
+import { awsIdentity } from "./codecommit.ts";
+import { type Credentials, currentCredentials } from "./credentials.ts";
+import { writeFakeHave } from "./fake-have.ts";
 import type { Location } from "./location.ts";
 import { redactor } from "./redact.ts";
-import { callUploadPack, type Got, type Ref, type UploadPack, type Wants } from "./upload-pack.ts";
+import { openUploadPack, type PackRequest, type Ref, type UploadPack } from "./upload-pack.ts";
 
-/** Where a repository is fetched from. One call to it serves all that is asked, one question after the other. */
-export interface Host {
-  /** These options for a git command that reaches the host: with its address, and credentials for it. @throws GitError */
-  reaching(options: GitOptions): Promise<GitOptions>;
-  /** Begins the call, which sends nothing yet: to have it ready for the first question. */
-  call(): void;
-  /** The refs whose names begin so, and maybe others, as they are now. @throws GitError */
-  refs(prefix: string): Promise<Ref[]>;
-  /** Whether it speaks protocol 2. @throws GitError */
-  isModern(): Promise<boolean>;
-  /** Fetches objects, by protocol 2 only. @throws GitError */
-  fetch(wants: Wants, into: GitOptions): Promise<Got>;
-  hangUp(): void;
+/** Objects, requested by their ids. */
+export interface FetchRequest extends Omit<PackRequest, "have"> {
+  readonly have?: Commit;
 }
 
-/** @param directory a folder that outlives every scratch repository */
-export function openHost(
-  repository: Repository,
+export interface FetchResult {
+  /** Whether the host applied the filter. */
+  readonly filtered: boolean;
+  /** The number of commits that were written here to claim `have`, and were not fetched. */
+  readonly written: number;
+}
+
+/** The way to one repository on its host, whatever protocol that speaks. Requests run one after the other. */
+export interface Connection {
+  /** Opens the connection ahead of the first request. Nothing is sent. */
+  open(): void;
+  /** Lists the refs whose names begin with `prefix`, and maybe others, as they are now. @throws GitError */
+  refs(prefix: string): Promise<Ref[]>;
+  /** Returns whether the host serves every object it has. Then an object that it refuses is gone. @throws GitError */
+  servesAnyObject(): Promise<boolean>;
+  /** Fetches objects into the scratch repository. @throws GitError */
+  fetch(request: FetchRequest, scratch: ScratchRepository): Promise<FetchResult>;
+  /** Runs `git fetch` with these arguments. @throws GitError */
+  fetchRefs(args: readonly string[], scratch: ScratchRepository): Promise<void>;
+  close(): void;
+}
+
+/** @param directory a folder that exists as long as the connection */
+export function openConnection(
+  location: Location,
+  configured: Credentials | undefined,
   directory: string,
   signal: AbortSignal,
   onProgress: (line: string) => void,
-): Host {
-  const { location } = repository;
+): Connection {
   const identity = awsIdentity();
   const trace = join(directory, "trace");
-  let called: Promise<UploadPack> | undefined;
+  let opened: Promise<UploadPack> | undefined;
   let modern: boolean | undefined;
-  let turn: Promise<unknown> = Promise.resolve();
+  let queue: Promise<unknown> = Promise.resolve();
 
-  const reaching = async (options: GitOptions): Promise<GitOptions> => {
-    // Asked for each time: CodeCommit's signature is good for some 15 minutes.
-    const credentials = await credentialsFor(repository, identity);
+  /** Returns these options with the host's address and credentials in them. */
+  const forHost = async (options: GitOptions): Promise<GitOptions> => {
+    // Read each time: CodeCommit's signature is valid for some 15 minutes.
+    const credentials = await currentCredentials(location, configured, identity);
     const redact = redactor(credentials);
-    const header =
-      credentials &&
-      `Authorization: Basic ${Buffer.from(`${credentials.user}:${credentials.password}`).toString("base64")}`;
     return {
       ...options,
       redact,
       config: [
-        ...transport(location, header),
+        ...transportConfig(location, credentials),
         ["remote.origin.url", location.url],
         ...(options.config ?? []),
       ],
@@ -58,63 +71,124 @@ export function openHost(
       },
     };
   };
-  const dial = async () => {
+  const connect = async () => {
     await rm(trace, { force: true });
     const environment = { GIT_TRACE2_EVENT: trace };
-    return callUploadPack(
+    return openUploadPack(
       location,
-      await reaching({ directory, signal, environment, redact: (text) => text }),
+      await forHost({ directory, signal, environment, redact: (text) => text }),
     );
   };
-  const call = () => {
-    called ??= dial();
-    called.catch(() => {}); // told to whoever asks
-    return called;
+  const open = () => {
+    opened ??= connect();
+    opened.catch(() => {}); // The first request throws it.
+    return opened;
   };
-  const hangUp = () => {
-    called?.then((uploadPack) => uploadPack.close()).catch(() => {});
-    called = undefined;
+  const close = () => {
+    opened?.then((uploadPack) => uploadPack.close()).catch(() => {});
+    opened = undefined;
   };
-  const ask = <T>(question: (uploadPack: UploadPack) => Promise<T>): Promise<T> => {
-    const mine = turn.then(async () => {
+  const request = <T>(send: (uploadPack: UploadPack) => Promise<T>): Promise<T> => {
+    const result = queue.then(async () => {
       try {
-        const uploadPack = await call();
+        const uploadPack = await open();
         modern = await uploadPack.isModern();
-        return await question(uploadPack);
+        return await send(uploadPack);
       } catch (error) {
-        // Whatever it was, the call is good for nothing more.
-        hangUp();
+        // After any error, the state of the connection is unknown.
+        close();
         throw error;
       }
     });
-    turn = mine.catch(() => {});
-    return mine;
+    queue = result.catch(() => {});
+    return result;
+  };
+  const isModern = async () => modern ?? request((uploadPack) => uploadPack.isModern());
+  const gitFetch = async (
+    args: readonly string[],
+    { directory, signal }: ScratchRepository,
+    options: Partial<GitOptions> = {},
+  ) => {
+    const always = ["--progress", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"];
+    const given = { directory, signal, redact: (text: string) => text, ...options };
+    await runGit(["fetch", ...always, ...args], await forHost(given));
+  };
+  const fetchByGit = async (
+    { want, have, depth, filter }: FetchRequest,
+    scratch: ScratchRepository,
+  ): Promise<FetchResult> => {
+    const written = have === undefined ? 0 : await writeFakeHave(scratch, have);
+    let filtered = filter !== undefined;
+    const args = [
+      ...(depth === undefined ? [] : [`--depth=${depth}`]),
+      ...(have === undefined ? [] : [`--negotiation-tip=${have.id}`]),
+    ];
+    await gitFetch([...args, "--stdin", "origin"], scratch, {
+      config: filter === undefined ? [] : promisorConfig(filter),
+      input: `${want.join("\n")}\n`,
+      onLine: (line) => {
+        filtered &&= !line.includes("filtering not recognized");
+      },
+    });
+    return { filtered, written };
   };
   return {
-    reaching,
-    call,
+    open,
     async refs(prefix) {
-      // An old host lists its refs when it is called, and never again.
-      if (modern === false) hangUp();
-      const refs = await ask((uploadPack) => uploadPack.refs(prefix));
-      if (refs.length === 0 && !modern && !(await speaksGit(trace))) throw noGit(location);
+      // A host of protocol 0 lists its refs when a connection opens, and never again.
+      if (modern === false) close();
+      const refs = await request((uploadPack) => uploadPack.refs(prefix));
+      if (refs.length === 0 && !modern && !(await speaksGit(trace))) throw notGit(location);
       return refs;
     },
-    isModern: async () => modern ?? ask((uploadPack) => uploadPack.isModern()),
-    fetch: (wants, into) => ask((uploadPack) => uploadPack.fetch(wants, { ...into, onLine: onProgress })),
-    hangUp,
+    servesAnyObject: isModern,
+    async fetch(wanted, scratch) {
+      if (!(await isModern())) return fetchByGit(wanted, scratch);
+      const { directory, signal } = scratch;
+      const pack = { ...wanted, have: wanted.have?.id };
+      const options = { directory, signal, redact: (text: string) => text, onLine: onProgress };
+      const { shallow, filtered } = await request((uploadPack) => uploadPack.fetch(pack, options));
+      await scratch.writeShallow(shallow);
+      return { filtered, written: 0 };
+    },
+    fetchRefs: (args, scratch) => gitFetch(args, scratch),
+    close,
   };
 }
 
-/** Whether git and the host have agreed on a version of git's protocol. */
+/** Configures git's transport for one location. Credentials stay in git's environment. */
+function transportConfig(
+  { transport, url }: Location,
+  credentials: Credentials | undefined,
+): [string, string][] {
+  const config: [string, string][] = [
+    ["protocol.allow", "never"],
+    [`protocol.${transport}.allow`, "always"],
+    // git would send the header below to the target of a redirect too.
+    ["http.followRedirects", credentials === undefined ? "initial" : "false"],
+    ["http.lowSpeedLimit", "1"],
+    ["http.lowSpeedTime", "120"],
+  ];
+  if (credentials === undefined) return config;
+  const pair = Buffer.from(`${credentials.user}:${credentials.password}`).toString("base64");
+  return [...config, [`http.${url}.extraHeader`, `Authorization: Basic ${pair}`]];
+}
+
+/** Configures a fetch that leaves objects out. It is never written to disk, so that nothing fetches them later. */
+const promisorConfig = (filter: string): [string, string][] => [
+  ["remote.origin.promisor", "true"],
+  ["remote.origin.partialCloneFilter", filter],
+];
+
+/** Returns whether git and the host agreed on a version of git's protocol. */
 async function speaksGit(trace: string): Promise<boolean> {
   return (await readFile(trace, "utf8").catch(() => "")).includes('"key":"negotiated-version"');
 }
 
-/** git takes any web page without a word for an empty repository of an old kind. */
-const noGit = ({ url }: Location) =>
+/** git silently takes any web page for an empty repository of protocol 0. */
+const notGit = ({ url }: Location) =>
   new GitError(
     "git-not-found",
-    `What answers at ${url} is no git host.`,
-    "Check the URL, and whether something on the way, a login page say, answers in its place.",
+    `The answer from ${url} is not of a git host.`,
+    "Check the URL, and whether something in between, such as a login page, answers instead.",
   );

@@ -1,32 +1,32 @@
-/** A packet without content: 0 ends an answer, 1 a section of it, 2 all that one HTTP request was answered with. */
+/** A packet without content: 0 ends an answer, 1 ends a section of it, 2 ends the answer to one HTTP request. */
 export type Special = 0 | 1 | 2;
 
-/** One line of git's protocol. https://git-scm.com/docs/gitprotocol-common#_pkt_line_format */
+/** Formats one packet of git's protocol. Source: https://git-scm.com/docs/gitprotocol-common#_pkt_line_format */
 export const pktLine = (text: string): string =>
   (Buffer.byteLength(text) + 4).toString(16).padStart(4, "0") + text;
 
 export interface PktReader {
-  /** The text up to the end of the line; undefined where there is no end. */
+  /** Returns the text up to the end of the line, and undefined where there is no end. */
   line(): Promise<string | undefined>;
-  /** The content of the next pkt-line; undefined where there is none. */
+  /** Returns the content of the next packet, and undefined where there is none. */
   packet(): Promise<Buffer | Special | undefined>;
   /** Reads on to the end of the stream. */
   end(): Promise<void>;
 }
 
-/** Reads lines and pkt-lines from a stream, whose first bytes it asks for at once. All throw what the stream throws. */
+/** Reads lines and packets from a stream, whose first bytes it requests at once. All methods throw the stream's error. */
 export function readPktLines(chunks: AsyncIterator<Uint8Array>): PktReader {
   let rest: Buffer = Buffer.alloc(0);
-  const ask = () => {
-    const asked = chunks.next();
-    asked.catch(() => {}); // told where it is waited for
-    return asked;
+  const request = () => {
+    const requested = chunks.next();
+    requested.catch(() => {}); // `more` throws it.
+    return requested;
   };
-  let next = ask();
+  let next = request();
   const more = async (): Promise<boolean> => {
     const { value, done } = await next;
     if (done) return false;
-    next = ask();
+    next = request();
     const chunk = Buffer.from(value.buffer, value.byteOffset, value.length);
     rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     return true;

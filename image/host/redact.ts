@@ -1,6 +1,6 @@
 import type { Credentials } from "./credentials.ts";
 
-/** Gives a function that takes these credentials, in any form in which git or a host might print them, out of a text. */
+/** Returns a function that replaces these credentials in a text, in every form in which git or a host may print them. */
 export function redactor(credentials: Credentials | undefined): (text: string) => string {
   if (credentials === undefined) return (text) => text;
   const { user, password } = credentials;
@@ -10,7 +10,7 @@ export function redactor(credentials: Credentials | undefined): (text: string) =
     pair,
     password,
     encodeURIComponent(password),
-    // A token can stand in the place of the name too, and does for CodeCommit; a plain user name is no secret.
+    // A user name may be a token, as CodeCommit's is. A short one is a plain name, and no secret.
     ...(user.length >= 20 ? [user, encodeURIComponent(user)] : []),
   ].filter((secret) => secret.length >= 4);
   return (text) => secrets.reduce((left, secret) => left.replaceAll(secret, "***"), text);

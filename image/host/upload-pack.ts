@@ -1,7 +1,9 @@
 import { PassThrough } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { type GitOptions, hear, refusal, stream } from "../git/git.ts";
+import { type GitOptions, streamGit } from "../git/git.ts";
+import { gitError } from "../git/git-error.ts";
 import { indexPack } from "../git/index-pack.ts";
+import { collectStderr } from "../git/stderr.ts";
 import { GitError } from "../lib/errors.ts";
 import type { Location } from "./location.ts";
 import { pktLine, readPktLines, type Special } from "./pkt-line.ts";
@@ -9,62 +11,65 @@ import { pktLine, readPktLines, type Special } from "./pkt-line.ts";
 export interface Ref {
   readonly name: string;
   readonly commit: string;
-  /** The full name of the ref that this one points to, where the host tells. */
+  /** The full name of the ref that this one points to, where the host says so. */
   readonly target: string | undefined;
 }
 
-/** Objects, asked for by their ids and not by the names of refs. */
-export interface Wants {
+/** Objects, requested by their ids. */
+export interface PackRequest {
   readonly want: readonly string[];
-  /** A commit that the host is to take for had, with all that lies behind it. */
+  /** A commit that the host shall assume is here, with all its ancestors. */
   readonly have?: string;
   readonly depth?: number;
   readonly filter?: "blob:none" | "tree:0";
 }
 
-/** What came of it: the commits whose parents were left out, and whether the host knows the filter. */
-export interface Got {
+export interface PackResult {
+  /** The commits whose parents were left out. */
   readonly shallow: readonly string[];
+  /** Whether the host applied the filter. */
   readonly filtered: boolean;
 }
 
 /**
- * git-upload-pack on the host, the other end of every fetch. All that a step asks of it goes over one connection, where
- * each `git fetch` makes one of its own and `git ls-remote` has all refs listed to show one.
+ * git-upload-pack on the host, which answers every fetch. All requests of a step share one connection. `git fetch` opens
+ * one each time, and `git ls-remote` lists all refs to show one.
  * Protocol 2: https://git-scm.com/docs/protocol-v2
  */
 export interface UploadPack {
-  /** Whether it speaks protocol 2; only then can it `fetch`. @throws GitError */
+  /** Returns whether the host speaks protocol 2. Only then is `fetch` allowed. @throws GitError */
   isModern(): Promise<boolean>;
-  /** The refs whose names begin so; with an older protocol all, as they were at the first question. @throws GitError */
+  /** Lists the refs whose names begin with `prefix`; with an older protocol all, as of the first request. @throws GitError */
   refs(prefix: string): Promise<Ref[]>;
   /** Fetches into the scratch repository of these options. @throws GitError */
-  fetch(wants: Wants, into: GitOptions): Promise<Got>;
-  /** Ends the call; what is under way on it fails with this reason. */
+  fetch(request: PackRequest, into: GitOptions): Promise<PackResult>;
+  /** Ends the connection. A request under way fails with this reason. */
   close(reason?: unknown): void;
 }
 
-/** Starts git's own HTTP client, or for a folder upload-pack itself. Nothing is sent before the first question. */
-export function callUploadPack({ transport, url }: Location, options: GitOptions): UploadPack {
+/** Starts git's own HTTP client, or upload-pack itself for a folder. Nothing is sent before the first request. */
+export function openUploadPack({ transport, url }: Location, options: GitOptions): UploadPack {
   const overHttp = transport !== "file";
   const command = overHttp ? [`remote-${transport}`, "origin"] : ["upload-pack", fileURLToPath(url)];
-  const over = new AbortController();
+  const closed = new AbortController();
   const requests = new PassThrough();
-  const signal = AbortSignal.any([options.signal, over.signal]);
+  const signal = AbortSignal.any([options.signal, closed.signal]);
   const environment = { ...options.environment, GIT_PROTOCOL: "version=2" };
-  const complaint: string[] = [];
+  const stderr: string[] = [];
   const onLine = (line: string) => {
-    complaint.push(line);
+    stderr.push(line);
     options.onLine?.(line);
   };
-  const answer = readPktLines(stream(command, { ...options, signal, environment, input: requests, onLine }));
-  const refuse = (words: string) => refusal(command, words, options.redact);
+  const answer = readPktLines(
+    streamGit(command, { ...options, signal, environment, input: requests, onLine }),
+  );
+  const refused = (message: string) => gitError(command, message, options.redact);
 
-  /** Waits for the end of what is no answer, and tells why: git's HTTP client says so on the side, and goes on. */
+  /** Waits for the end of an invalid answer, and returns the reason. git's HTTP client reports it on stderr only. */
   const brokenOff = async (): Promise<GitError> => {
     requests.end();
     await answer.end();
-    return complaint.length > 0 ? refuse(complaint.join(" ")) : cutOff();
+    return stderr.length > 0 ? refused(stderr.join(" ")) : cutOff();
   };
   const line = async () => {
     const read = await answer.line();
@@ -75,10 +80,10 @@ export function callUploadPack({ transport, url }: Location, options: GitOptions
     const read = await answer.packet();
     if (read === undefined) throw await brokenOff();
     if (typeof read !== "number" && read.subarray(0, 4).toString() === "ERR ")
-      throw refuse(`remote error: ${read.subarray(4)}`);
+      throw refused(`remote error: ${read.subarray(4)}`);
     return read;
   };
-  /** The lines up to this special packet. */
+  /** Returns the lines up to this special packet. */
   const section = async (end: Special) => {
     const lines: string[] = [];
     for (;;) {
@@ -88,13 +93,13 @@ export function callUploadPack({ transport, url }: Location, options: GitOptions
       lines.push(read.toString().trimEnd());
     }
   };
-  /** Over HTTP, one more packet says that no more comes. */
+  /** Reads the packet that ends an answer over HTTP. */
   const endOfAnswer = async () => {
     if (overHttp && (await packet()) !== 2) throw await brokenOff();
   };
 
-  /** What it can do, each with its details; undefined with an older protocol. */
-  const greet = async (): Promise<ReadonlyMap<string, string> | undefined> => {
+  /** Returns the host's capabilities with their details, and undefined with an older protocol. */
+  const readCapabilities = async (): Promise<ReadonlyMap<string, string> | undefined> => {
     if (overHttp) {
       // https://git-scm.com/docs/gitremote-helpers
       requests.write("stateless-connect git-upload-pack\n");
@@ -103,17 +108,17 @@ export function callUploadPack({ transport, url }: Location, options: GitOptions
     const [version, ...lines] = await section(0);
     if (version !== "version 2") throw await brokenOff();
     const capabilities = new Map(lines.map((line) => line.split("=", 2) as [string, string]));
-    if ((capabilities.get("object-format") ?? "sha1") !== "sha1") throw refuse("mismatched algorithms");
+    if ((capabilities.get("object-format") ?? "sha1") !== "sha1") throw refused("mismatched algorithms");
     return capabilities;
   };
-  let greeting: ReturnType<typeof greet> | undefined;
-  const capabilities = () => (greeting ??= greet());
+  let known: ReturnType<typeof readCapabilities> | undefined;
+  const capabilities = () => (known ??= readCapabilities());
 
   const request = (name: string, lines: readonly string[]) => {
     const body = lines.map((line) => pktLine(`${line}\n`)).join("");
     requests.write(`${pktLine(`command=${name}\n`)}0001${body}0000`);
   };
-  /** All that an old host's first answer listed, as git's HTTP client tells it. */
+  /** Returns the refs of an old host's first answer, from the output of git's HTTP client. */
   const list = async (): Promise<Ref[]> => {
     requests.write("list\n");
     const lines: string[] = [];
@@ -135,21 +140,21 @@ export function callUploadPack({ transport, url }: Location, options: GitOptions
         if (line.startsWith("shallow ")) shallow.push(line.slice("shallow ".length));
       }
     }
-    const words = new PassThrough();
-    hear(words, (line) => options.onLine?.(`remote: ${line}`));
+    const progress = new PassThrough();
+    collectStderr(progress, (line) => options.onLine?.(`remote: ${line}`));
     for (;;) {
       const part = await packet();
       if (part === 0) break;
       if (typeof part === "number") throw await brokenOff();
       const content = part.subarray(1);
       if (part[0] === 1) yield content;
-      else if (part[0] === 2) words.write(content);
-      else throw refuse(`remote error: ${content}`);
+      else if (part[0] === 2) progress.write(content);
+      else throw refused(`remote error: ${content}`);
     }
     await endOfAnswer();
   }
 
-  const close = (reason?: unknown) => over.abort(reason);
+  const close = (reason?: unknown) => closed.abort(reason);
   return {
     isModern: async () => (await capabilities()) !== undefined,
     async refs(prefix) {
@@ -166,7 +171,7 @@ export function callUploadPack({ transport, url }: Location, options: GitOptions
     async fetch({ want, have, depth, filter }, into) {
       const features = (await capabilities())?.get("fetch")?.split(" ") ?? [];
       if (depth !== undefined && !features.includes("shallow"))
-        throw refuse("the host does not support depth");
+        throw refused("the host does not support depth");
       const filtered = filter !== undefined && features.includes("filter");
       request("fetch", [
         "ofs-delta",
@@ -193,6 +198,6 @@ export function callUploadPack({ transport, url }: Location, options: GitOptions
 const cutOff = () =>
   new GitError(
     "git-cut-off",
-    "The host's answer broke off, or is none of git's protocol.",
-    "The next run tries again; if it lasts, look at the host and the network.",
+    "The host's answer broke off, or is not of git's protocol.",
+    "The next run tries again. If it happens again, check the host and the network.",
   );

@@ -1,6 +1,6 @@
 /**
- * What the person who must act is told: `code` is stable and documented in the README, the message says what
- * happened to what, `remedy` what to do about it.
+ * An error for the person who must act. `code` is stable and documented (docs/output.md). The message names what
+ * failed and why; `remedy` is what to do.
  */
 class Failure extends Error {
   constructor(
@@ -14,7 +14,7 @@ class Failure extends Error {
   }
 }
 
-/** The configuration is wrong; `problems` has one sentence for each mistake. Nothing was contacted. */
+/** The configuration is wrong, and nothing was contacted. `problems` has one sentence for each mistake. */
 export class ConfigError extends Failure {
   constructor(readonly problems: string[]) {
     super(
@@ -34,14 +34,14 @@ export class CursorError extends Failure {}
 /** The store of diffs and step records cannot be read or written. */
 export class StoreError extends Failure {}
 
-/** A bound was reached: the deadline, the largest diff, or the run was told to stop. */
+/** A limit was reached: the deadline, the largest diff, the lease, or a signal that stops the run. */
 export class LimitError extends Failure {}
 
 export type { Failure };
 
-/** Whether an error is one of ours, made for people; anything else is a defect. */
+/** Returns whether an error is one of the classes above. Any other error is a defect. */
 export const isFailure = (error: unknown): error is Failure => error instanceof Failure;
 
-/** Whether the host may allow something else: it was reached, and said no to this one request. */
+/** Returns whether the host answered and refused this one request. Another request may still succeed. */
 export const isRefusal = (error: unknown): error is GitError =>
   error instanceof GitError && error.code === "git-refused";

@@ -1,9 +1,12 @@
-import { together } from "./settle.ts";
+import { settleAll } from "./settle.ts";
 
-/** Does `work` for every item, so many at once; the results are in the items' order. The first error stops the rest. */
+/**
+ * Runs `work` on every item, at most `limit` at a time. Returns the results in the order of the items.
+ * The first error stops the rest, and is thrown once the running ones have settled.
+ */
 export async function inParallel<T, R>(
   items: readonly T[],
-  atOnce: number,
+  limit: number,
   work: (item: T) => Promise<R>,
 ): Promise<R[]> {
   const results: R[] = [];
@@ -15,12 +18,12 @@ export async function inParallel<T, R>(
       results[index] = await work(item);
     }
   };
-  const workers = Array.from({ length: Math.min(atOnce, items.length) }, () =>
+  const workers = Array.from({ length: Math.min(limit, items.length) }, () =>
     worker().catch((error) => {
       failed = true;
       throw error;
     }),
   );
-  await together(...workers);
+  await settleAll(...workers);
   return results;
 }

@@ -1,60 +1,66 @@
-import type { Outcome } from "../collect/collect.ts";
-import type { Summary } from "../collect/run.ts";
-import type { Repository } from "../config/repositories.ts";
-import { type ConfigError, isFailure } from "../lib/errors.ts";
+import type { CollectReport } from "../collect/report.ts";
+import type { Repository } from "../config/repository.ts";
+import type { ConfigError } from "../lib/errors.ts";
+import { isProblem } from "../verify/finding.ts";
+import type { VerifyReport } from "../verify/report.ts";
+import { explain } from "./explain.ts";
 
-/** Tells what happens: to machines as JSON lines, to a person as a display. */
-export interface Report {
-  progress(repository: string, line: string): void;
-  outcome(repository: Repository, outcome: Outcome): void;
-  failed(repository: Repository, error: unknown): void;
-  misconfigured(error: ConfigError): void;
-  summary(summary: Summary): void;
-}
+type Write = (text: string) => void;
 
-/** One JSON object a line; the last is the summary. The format is in the README. */
-export function jsonReport(write: (text: string) => void): Report {
-  const line = eventLines(write);
+/** Reports a run as JSON lines, whose last is the summary. The format is in docs/output.md. */
+export function jsonCollectReport(write: Write): CollectReport {
+  const event = eventWriter(write);
   return {
     progress() {},
     outcome(repository, outcome) {
       if (outcome.status !== "collected") {
         const { status, ...facts } = outcome;
-        return line(status, { ...nameOf(repository), ...facts });
+        return event(status, { ...nameOf(repository), ...facts });
       }
-      for (const { step, place } of outcome.steps) {
-        const { state: _, schemaVersion: __, repository: ___, ...facts } = step;
-        line("collected", { ...nameOf(repository), place, ...facts });
+      for (const { record, storedAt } of outcome.steps) {
+        const { state: _, schemaVersion: __, repository: ___, ...facts } = record;
+        event("collected", { ...nameOf(repository), storedAt, ...facts });
       }
     },
-    failed: (repository, error) => line("failed", { ...nameOf(repository), ...explain(error), safe }),
-    misconfigured: (error) =>
-      line("failed", { code: error.code, problems: error.problems, remedy: error.remedy }),
-    summary: (summary) => line("summary", { ...summary, failures: summary.failed.length }),
+    failed: (repository, error) => event("failed", { ...nameOf(repository), ...explain(error), safe }),
+    summary: (summary) => event("summary", { ...summary, failures: summary.failed.length }),
   };
 }
 
-/** Writes an event as a line. */
-export const eventLines =
-  (write: (text: string) => void) =>
+/** Reports a verification as JSON lines, whose last is the summary. */
+export function jsonVerifyReport(write: Write): VerifyReport {
+  const event = eventWriter(write);
+  return {
+    progress() {},
+    verified(repository, { findings, ...facts }) {
+      for (const finding of findings) event("finding", { ...nameOf(repository), ...finding });
+      const problems = findings.filter(isProblem).length;
+      const counts = { holds: problems === 0, problems, notes: findings.length - problems };
+      event("verified", {
+        ...nameOf(repository),
+        destination: repository.destination,
+        ...counts,
+        ...facts,
+      });
+    },
+    failed: (repository, error) => event("failed", { ...nameOf(repository), ...explain(error) }),
+    summary: (summary) => event("summary", { ...summary, failures: summary.failed.length }),
+  };
+}
+
+/** Reports a wrong configuration, as the only line. */
+export const writeConfigError = (write: Write, { code, problems, remedy }: ConfigError) =>
+  eventWriter(write)("failed", { code, problems, remedy });
+
+const eventWriter =
+  (write: Write) =>
   (event: string, facts: object): void =>
     write(`${JSON.stringify({ time: new Date().toISOString(), event, ...facts })}\n`);
 
-/** True of every failure, whatever was done before it. */
-const safe = "Whatever is stored is whole, and the next run goes on from where the cursor is.";
+/** True of every failure. */
+const safe = "Everything stored is complete, and the next run continues from the cursor.";
 
-export const nameOf = ({ location, branch }: Repository) => ({
+const nameOf = ({ location, branch }: Repository) => ({
   repository: location.url,
   ...(branch && { branch }),
 });
-
-/** A defect is told with its stack, for whoever mends it. */
-export function explain(error: unknown): { code: string; message: string; remedy: string } {
-  if (isFailure(error)) return { code: error.code, message: error.message, remedy: error.remedy };
-  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return {
-    code: "internal",
-    message,
-    remedy: "This is a defect of the worker: report it with this message.",
-  };
-}

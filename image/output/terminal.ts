@@ -1,76 +1,101 @@
-import { createLogUpdate } from "log-update";
-import type { CollectedStep, Outcome } from "../collect/collect.ts";
-import { labelOf } from "../config/repositories.ts";
-import { emptyTree } from "../diff/diff.ts";
-import { explain, type Report } from "./json.ts";
+import type { CollectedStep, Outcome } from "../collect/outcome.ts";
+import type { CollectReport } from "../collect/report.ts";
+import { labelOf } from "../config/repository.ts";
+import type { ConfigError } from "../lib/errors.ts";
+import { emptyTree } from "../lib/object-id.ts";
+import { type Finding, isProblem } from "../verify/finding.ts";
+import type { VerifyReport } from "../verify/report.ts";
+import { explain } from "./explain.ts";
+import { liveLines } from "./live-lines.ts";
 
-type Stream = NodeJS.WriteStream;
-
-/** A readable report for a terminal: a line for each repository at work, and one for each that is done. */
-export function display(stream: Stream): Report {
-  const live = createLogUpdate(stream);
-  const working = new Map<string, string>();
-  let drawn = 0;
-  const draw = () => live([...working].map(([name, line]) => `  ${name}  ${line}`).join("\n"));
-  const done = (name: string, text: string) => {
-    working.delete(name);
-    live.clear();
-    stream.write(`${text}\n`);
-    draw();
-  };
+/** Shows a run to a person: a line for each repository at work, and the result of each one. */
+export function terminalCollectReport(stream: NodeJS.WriteStream): CollectReport {
+  const lines = liveLines(stream);
   return {
-    progress(repository, line) {
-      working.set(repository, line);
-      // git speaks far more often than anybody can read.
-      if (performance.now() - drawn < 80) return;
-      drawn = performance.now();
-      draw();
-    },
+    progress: lines.show,
     outcome(repository, outcome) {
-      const name = labelOf(repository);
-      done(name, `✓ ${name}\n${describe(outcome)}`);
+      const label = labelOf(repository);
+      lines.finish(label, `✓ ${label}\n${describeOutcome(outcome)}\n`);
     },
     failed(repository, error) {
       const { code, message, remedy } = explain(error);
-      const name = labelOf(repository);
-      done(name, `✗ ${name}\n  ${message} [${code}]\n  ${remedy}`);
+      const label = labelOf(repository);
+      lines.finish(label, `✗ ${label}\n  ${message} [${code}]\n  ${remedy}\n`);
     },
-    misconfigured(error) {
-      stream.write(`${error.problems.map((problem) => `✗ ${problem}\n`).join("")}${error.remedy}\n`);
-    },
-    summary({ repositories, collected, unchanged, empty, left, failed, seconds }) {
-      live.clear();
-      const all = [
-        `${collected} collected`,
-        `${unchanged} unchanged`,
-        `${empty} empty`,
-        `${left} left to another run`,
-        `${failed.length} failed`,
-      ];
-      stream.write(
-        `${repositories} ${repositories === 1 ? "repository" : "repositories"} in ${seconds.toFixed(1)} s: `,
-      );
-      stream.write(`${all.filter((part) => !part.startsWith("0 ")).join(", ")}\n`);
-      if (failed.length > 0) stream.write(`Failed: ${failed.join(", ")}\n`);
+    summary({ repositories, collected, unchanged, empty, locked, failed, seconds }) {
+      const total = `${repositories} ${repositories === 1 ? "repository" : "repositories"}`;
+      const counts = { collected, unchanged, empty, locked, failed: failed.length };
+      const parts = Object.entries(counts).filter(([, number]) => number > 0);
+      const text = parts.map(([status, number]) => `${number} ${status}`).join(", ");
+      const failures = failed.length > 0 ? `Failed: ${failed.join(", ")}\n` : "";
+      lines.end(`${total} in ${seconds.toFixed(1)} s: ${text}\n${failures}`);
     },
   };
 }
 
-function describe(outcome: Outcome): string {
-  if (outcome.status === "empty") return "  no commit yet: nothing to store";
-  if (outcome.status === "unchanged") return `  unchanged at ${outcome.commit}`;
-  if (outcome.status === "left")
-    return `  left to the run that owns ${outcome.record}, until ${outcome.until}`;
-  return outcome.steps.map(describeStep).join("\n");
+/** Shows a verification to a person. */
+export function terminalVerifyReport(stream: NodeJS.WriteStream): VerifyReport {
+  const lines = liveLines(stream);
+  return {
+    progress: lines.show,
+    verified(repository, { findings, steps, diffs, bytes, to, replayed }) {
+      const totals = [plural(steps, "step"), plural(diffs, "diff"), plural(bytes, "byte")];
+      if (replayed !== null) totals.push(`${replayed} replayed`);
+      const total = `${totals.join(", ")}${to === null ? "" : `, to ${to}`}`;
+      const label = labelOf(repository);
+      const mark = findings.some(isProblem) ? "✗" : "✓";
+      const details = [total, ...findings.flatMap(describeFinding)].map((line) => `  ${line}\n`).join("");
+      lines.finish(label, `${mark} ${label} in ${repository.destination}\n${details}`);
+    },
+    failed(repository, error) {
+      const { code, message, remedy } = explain(error);
+      const label = labelOf(repository);
+      lines.finish(label, `✗ ${label} in ${repository.destination}\n  ${message} [${code}]\n  ${remedy}\n`);
+    },
+    summary({ repositories, verified, problems, notes, seconds }) {
+      const total = `${verified} of ${repositories} verified in ${seconds.toFixed(1)} s`;
+      lines.end(`${total}: ${plural(problems, "problem")}, ${plural(notes, "note")}\n`);
+    },
+  };
 }
 
-function describeStep({ step, place }: CollectedStep): string {
-  const from = step.from === emptyTree ? "the empty tree" : step.from;
-  const commits = step.commits === null ? "" : ` (${count(step.commits, "commit")})`;
-  const title = `  ${step.kind} from ${from} to ${step.to}${commits}`;
-  if (place === null) return `${title}\n  no change in sum: nothing to store`;
-  const lines = `${count(step.files ?? 0, "file")}, ${count(step.linesAdded ?? 0, "line")} added, ${step.linesRemoved} removed`;
-  return `${title}\n${step.files === null ? "" : `  ${lines}, ${step.bytes} bytes\n`}  ${place}`;
+/** Shows every mistake of a configuration. */
+export const showConfigError = (stream: NodeJS.WriteStream, { problems, remedy }: ConfigError) =>
+  stream.write(`${problems.map((problem) => `✗ ${problem}\n`).join("")}${remedy}\n`);
+
+function describeOutcome(outcome: Outcome): string {
+  switch (outcome.status) {
+    case "empty":
+      return "  no commit yet: nothing to store";
+    case "unchanged":
+      return `  unchanged at ${outcome.commit}`;
+    case "locked":
+      return `  locked by another run, which owns ${outcome.record} until ${outcome.until}`;
+    case "collected":
+      return outcome.steps.map(describeStep).join("\n");
+  }
 }
 
-export const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+function describeStep({ record, storedAt }: CollectedStep): string {
+  const { kind, from, to, commits, files, linesAdded, linesRemoved, bytes } = record;
+  const start = from === emptyTree ? "the empty tree" : from;
+  const title = `  ${kind} from ${start} to ${to}${commits === null ? "" : ` (${plural(commits, "commit")})`}`;
+  if (storedAt === null) return `${title}\n  no change in sum: nothing to store`;
+  if (files === null) return `${title}\n  ${storedAt}`;
+  const lines = `${plural(linesAdded ?? 0, "line")} added, ${linesRemoved} removed`;
+  return `${title}\n  ${plural(files, "file")}, ${lines}, ${bytes} bytes\n  ${storedAt}`;
+}
+
+const pathsShown = 10;
+
+function describeFinding({ code, level, message, remedy, paths = [] }: Finding): string[] {
+  const more = paths.length > pathsShown ? [`    and ${paths.length - pathsShown} more`] : [];
+  return [
+    `${level === "problem" ? "✗" : "·"} ${message} [${code}]`,
+    ...paths.slice(0, pathsShown).map((path) => `    ${JSON.stringify(path)}`),
+    ...more,
+    `  ${remedy}`,
+  ];
+}
+
+const plural = (number: number, noun: string) => `${number} ${noun}${number === 1 ? "" : "s"}`;

@@ -1,78 +1,58 @@
-import { Readable } from "node:stream";
-import {
-  AbortMultipartUploadCommand,
-  CreateMultipartUploadCommand,
-  GetObjectCommand,
-  PutObjectCommand,
-  paginateListObjectsV2,
-  S3Client,
-} from "@aws-sdk/client-s3";
-import { Upload } from "@aws-sdk/lib-storage";
+import type { Readable } from "node:stream";
+import { GetObjectCommand, PutObjectCommand, paginateListObjectsV2, S3Client } from "@aws-sdk/client-s3";
+import type { Environment } from "../lib/environment.ts";
 import { StoreError } from "../lib/errors.ts";
+import { upload, withdrawalMilliseconds } from "./s3-upload.ts";
 import type { ObjectStore } from "./stores.ts";
 
-/** Two parts at once bound the memory of an upload; 5 MiB is the least S3 takes, and 10,000 of them the most. */
-const partSize = 5 * 1024 * 1024;
-const partsAtOnce = 2;
-
-/** After so many bytes, the memory of parts that were sent is given back; left to itself, Bun lets it pile up. */
-const bytesBetweenCollections = 3 * partSize;
-
-/** How long a broken upload may take to be withdrawn. */
-const graceMilliseconds = 5_000;
-
-export function openS3(environment: Readonly<Record<string, string | undefined>>): S3Client {
-  const custom = environment.AWS_ENDPOINT_URL_S3 || environment.AWS_ENDPOINT_URL;
+export function openS3(environment: Environment): S3Client {
+  const endpoint = environment.AWS_ENDPOINT_URL_S3 || environment.AWS_ENDPOINT_URL;
   // Other S3 servers seldom have a host name for each bucket.
-  return new S3Client({ forcePathStyle: custom !== undefined, followRegionRedirects: true });
+  return new S3Client({ forcePathStyle: endpoint !== undefined, followRegionRedirects: true });
 }
 
-/** Objects below `place`, a `bucket` or `bucket/prefix`. */
-export function s3Objects(client: S3Client, place: string, signal: AbortSignal): ObjectStore {
-  const [bucket = "", ...prefix] = place.split("/");
+/** Keeps objects below `destination`, a `bucket` or `bucket/prefix`. */
+export function s3Objects(client: S3Client, destination: string, signal: AbortSignal): ObjectStore {
+  const [bucket = "", ...prefix] = destination.split("/");
   const keyOf = (name: string) => [...prefix, name].join("/");
-  const options = () => ({ abortSignal: signal.aborted ? AbortSignal.timeout(graceMilliseconds) : signal });
-  const small = async <T>(name: string, how: Access, work: () => Promise<T>): Promise<T> => {
-    try {
-      return await work();
-    } catch (error) {
-      signal.throwIfAborted();
-      throw failed(bucket, keyOf(name), how, error as Error);
-    }
+  const options = () => ({
+    // After the end of the run, a claim may still be released, for a while.
+    abortSignal: signal.aborted ? AbortSignal.timeout(withdrawalMilliseconds) : signal,
+  });
+  const fail = (name: string, access: Access, error: unknown): never => {
+    signal.throwIfAborted();
+    throw toStoreError(bucket, keyOf(name), access, error as Error);
   };
   return {
-    get: (name) =>
-      small(name, "read", async () => {
-        try {
-          const { Body, ETag = "" } = await client.send(
-            new GetObjectCommand({ Bucket: bucket, Key: keyOf(name) }),
-            options(),
-          );
-          return { text: (await Body?.transformToString()) ?? "", tag: ETag };
-        } catch (error) {
-          if ((error as Error).name === "NoSuchKey") return undefined;
-          throw error;
-        }
-      }),
-    putIf: (name, text, tag, { contentType, metadata }) =>
-      small(name, "written", async () => {
-        const condition = tag === undefined ? { IfNoneMatch: "*" } : { IfMatch: tag };
-        const object = {
-          Bucket: bucket,
-          Key: keyOf(name),
-          Body: text,
-          ContentType: contentType,
-          Metadata: { ...metadata },
-        };
-        try {
-          return (await client.send(new PutObjectCommand({ ...object, ...condition }), options())).ETag;
-        } catch (error) {
-          // 412: it is there, or was changed. 409: another write to it is under way.
-          if (/PreconditionFailed|ConditionalRequestConflict|NoSuchKey/.test((error as Error).name))
-            return undefined;
-          throw error;
-        }
-      }),
+    address: (name) => `s3://${bucket}/${keyOf(name)}`,
+    async get(name) {
+      try {
+        const request = new GetObjectCommand({ Bucket: bucket, Key: keyOf(name) });
+        const { Body, ETag = "" } = await client.send(request, options());
+        return { text: (await Body?.transformToString()) ?? "", etag: ETag };
+      } catch (error) {
+        if ((error as Error).name === "NoSuchKey") return undefined;
+        return fail(name, "read", error);
+      }
+    },
+    async putIf(name, text, etag, { contentType, metadata }) {
+      const request = new PutObjectCommand({
+        Bucket: bucket,
+        Key: keyOf(name),
+        Body: text,
+        ContentType: contentType,
+        Metadata: { ...metadata },
+        ...(etag === undefined ? { IfNoneMatch: "*" } : { IfMatch: etag }),
+      });
+      try {
+        return (await client.send(request, options())).ETag;
+      } catch (error) {
+        // 412: the condition does not hold. 409: another write of the object is under way. 404: it was deleted.
+        const { name: reason } = error as Error;
+        if (/PreconditionFailed|ConditionalRequestConflict|NoSuchKey/.test(reason)) return undefined;
+        return fail(name, "written", error);
+      }
+    },
     async *list(prefix, after) {
       const range = { Prefix: keyOf(prefix), StartAfter: after && keyOf(after) };
       const pages = paginateListObjectsV2({ client }, { Bucket: bucket, ...range }, options());
@@ -82,98 +62,49 @@ export function s3Objects(client: S3Client, place: string, signal: AbortSignal):
           for (const { Key = "", Size = 0 } of Contents) yield { name: Key.slice(below), bytes: Size };
         }
       } catch (error) {
-        signal.throwIfAborted();
-        throw failed(bucket, keyOf(prefix), "read", error as Error);
+        fail(prefix, "read", error);
       }
     },
     async *read(name) {
       try {
-        const { Body } = await client.send(
-          new GetObjectCommand({ Bucket: bucket, Key: keyOf(name) }),
-          options(),
-        );
+        const request = new GetObjectCommand({ Bucket: bucket, Key: keyOf(name) });
+        const { Body } = await client.send(request, options());
         if (Body) yield* Body as Readable;
       } catch (error) {
-        signal.throwIfAborted();
-        throw failed(bucket, keyOf(name), "read", error as Error);
+        fail(name, "read", error);
       }
     },
-    place: (name) => `s3://${bucket}/${keyOf(name)}`,
     async put(name, body, details) {
-      const target = { Bucket: bucket, Key: keyOf(name) };
-      let broken: unknown;
-      const source = Readable.from(remember(body, (error) => (broken = error)));
-      const late = new AbortController();
-      const upload = new Upload({
-        client: stoppable(client, signal, late.signal),
-        params: {
-          ...target,
-          Body: source,
-          ContentType: details.contentType,
-          Metadata: { ...details.metadata },
-        },
-        partSize,
-        queueSize: partsAtOnce,
-        // Left to us, so that an upload that cannot be withdrawn does not hide why it was to be.
-        leavePartsOnError: true,
+      // The upload reports an error of its own where its body fails, so the body's error is kept here.
+      let bodyError: unknown;
+      const watched = onError(body, (error) => {
+        bodyError = error;
       });
-      const giveUp = () => setTimeout(() => late.abort(), graceMilliseconds).unref();
-      signal.addEventListener("abort", giveUp, { once: true });
       try {
-        await upload.done();
+        await upload(client, { Bucket: bucket, Key: keyOf(name) }, watched, details, signal);
       } catch (error) {
-        if (upload.uploadId !== undefined) await withdraw(client, { ...target, UploadId: upload.uploadId });
         signal.throwIfAborted();
-        // If the diff broke off, the upload failed because of it.
-        if (broken !== undefined) throw broken;
-        throw failed(bucket, keyOf(name), "written", error as Error);
-      } finally {
-        signal.removeEventListener("abort", giveUp);
-        source.destroy();
+        if (bodyError !== undefined) throw bodyError;
+        fail(name, "written", error);
       }
     },
   };
 }
 
-/** Best effort: the bucket's lifecycle removes what cannot be removed now. */
-async function withdraw(
-  client: S3Client,
-  upload: { Bucket: string; Key: string; UploadId: string },
-): Promise<void> {
-  const abortSignal = AbortSignal.timeout(graceMilliseconds);
-  await client.send(new AbortMultipartUploadCommand(upload), { abortSignal }).catch(() => {});
-}
-
-/**
- * The client for an upload, which by itself knows no signal and waits for an answer for ever. What begins it may still
- * end, or nobody would know what to withdraw.
- */
-function stoppable(client: S3Client, signal: AbortSignal, late: AbortSignal): S3Client {
-  const send: S3Client["send"] = (command: Parameters<S3Client["send"]>[0]) =>
-    client.send(command, { abortSignal: command instanceof CreateMultipartUploadCommand ? late : signal });
-  return Object.assign(Object.create(client), { send });
-}
-
-/** Passes `body` on and tells what broke it: the upload may report an error of its own instead. */
-async function* remember(
+/** Passes `body` on, and calls `report` with the error that it fails with. */
+async function* onError(
   body: AsyncIterable<Uint8Array>,
-  tell: (error: unknown) => void,
+  report: (error: unknown) => void,
 ): AsyncGenerator<Uint8Array> {
   const chunks = body[Symbol.asyncIterator]();
-  let passed = 0;
   try {
-    // Step by step: an upload that breaks by itself throws into this generator, and that is not the body's doing.
+    // Not `for await`: a failed upload throws into this generator, and that error is not the body's.
     for (;;) {
       const next = await chunks.next().catch((error) => {
-        tell(error);
+        report(error);
         throw error;
       });
       if (next.done) return;
-      passed += next.value.length;
-      if (passed > bytesBetweenCollections) {
-        passed = 0;
-        Bun.gc(true);
-      }
       yield next.value;
     }
   } finally {
@@ -188,28 +119,22 @@ const permissions: Record<Access, string> = {
   written: "s3:PutObject",
 };
 
-function failed(bucket: string, key: string, how: Access, error: Error): StoreError {
-  const place = `s3://${bucket}/${key}`;
+function toStoreError(bucket: string, key: string, access: Access, error: Error): StoreError {
+  const address = `s3://${bucket}/${key}`;
+  const cause = { cause: error };
   if (error.name === "NoSuchBucket") {
-    return new StoreError(
-      "bucket-not-found",
-      `The bucket ${bucket} does not exist.`,
-      "Create it, or correct RESULTS_BUCKET.",
-      { cause: error },
-    );
+    const remedy = "Create it, or correct RESULTS_BUCKET.";
+    return new StoreError("bucket-not-found", `The bucket ${bucket} does not exist.`, remedy, cause);
   }
   if (/AccessDenied|Forbidden/.test(error.name)) {
+    const message = `${address} may not be ${access}: ${error.message}.`;
     return new StoreError(
       "store-denied",
-      `${place} may not be ${how}: ${error.message}.`,
-      `Let the task role ${permissions[how]} there.`,
-      { cause: error },
+      message,
+      `Allow the task role ${permissions[access]} there.`,
+      cause,
     );
   }
-  return new StoreError(
-    "store-failed",
-    `${place} could not be ${how}: ${error.name}: ${error.message}.`,
-    "The next run tries again.",
-    { cause: error },
-  );
+  const message = `${address} could not be ${access}: ${error.name}: ${error.message}.`;
+  return new StoreError("store-failed", message, "The next run tries again.", cause);
 }

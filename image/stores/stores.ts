@@ -1,6 +1,9 @@
-/** Where a repository's last collected commit is kept. */
+/** Keeps a repository's cursor: the last collected commit. */
 export interface CursorStore {
-  /** @throws CursorError if it cannot be read, or is no commit id; undefined only where there is surely none */
+  /**
+   * Reads the cursor. Returns undefined only where the store confirms that there is none.
+   * @throws CursorError if it cannot be read, or is no commit id
+   */
   read(): Promise<Cursor | undefined>;
   /** Moves the cursor on from what was read. @throws CursorError if it cannot be written, or was moved meanwhile */
   move(from: Cursor | undefined, to: string): Promise<void>;
@@ -8,42 +11,43 @@ export interface CursorStore {
 
 export interface Cursor {
   readonly commit: string;
-  /** Counts the writes, from 1; 0 where the store does not count. */
+  /** The number of writes so far, from 1; 0 where the store does not count them. */
   readonly version: number;
-  /** Of this very write: a parameter that is deleted and made again counts from 1 again, but has another identity. */
+  /** Identifies this very write. A cursor that is deleted and recreated has version 1 again, and a new identity. */
   readonly identity: string;
 }
 
-/** Where a repository's diffs and step records are kept. All names are below the repository's place. */
+/** Keeps a repository's diffs and step records. All names are below the repository's destination. */
 export interface ObjectStore {
   /**
-   * Stores an object, whole or not at all: it appears only once `body` has come to its end.
-   * @throws StoreError, or whatever `body` throws
+   * Stores an object, whole or not at all. It appears only once `body` has ended.
+   * @throws StoreError, or the error of `body`
    */
   put(name: string, body: AsyncIterable<Uint8Array>, details: ObjectDetails): Promise<void>;
-  /** A small object's text, and the tag of this very version. @throws StoreError */
-  get(name: string): Promise<Tagged | undefined>;
+  /** Returns a small object, or undefined where there is none. @throws StoreError */
+  get(name: string): Promise<VersionedText | undefined>;
   /**
-   * Stores a small object if it is not there yet (no `tag`) or still the version of this tag; gives the new tag, and
-   * undefined if it is not so. @throws StoreError
+   * Stores a small object if nothing is there (no `etag`), or if the object still has this ETag.
+   * Returns the new ETag, or undefined where the condition does not hold.
+   * @throws StoreError
    */
   putIf(
     name: string,
     text: string,
-    tag: string | undefined,
+    etag: string | undefined,
     details: ObjectDetails,
   ): Promise<string | undefined>;
-  /** The objects whose names begin so, by name, from the first one after `after` on. @throws StoreError */
+  /** Lists the objects whose names begin with `prefix`, by name; with `after`, only those behind it. @throws StoreError */
   list(prefix: string, after?: string): AsyncIterable<ListedObject>;
-  /** The bytes of an object. @throws StoreError */
+  /** Streams the bytes of an object. @throws StoreError */
   read(name: string): AsyncIterable<Uint8Array>;
-  /** What a person would call the object's place. */
-  place(name: string): string;
+  /** Returns where the object is, for people: an s3:// address or a path. */
+  address(name: string): string;
 }
 
-export interface Tagged {
+export interface VersionedText {
   readonly text: string;
-  readonly tag: string;
+  readonly etag: string;
 }
 
 export interface ListedObject {

@@ -1,15 +1,15 @@
-/** Something that `verify` found; the README's table has all of them. */
+/** A result of `verify`. docs/verify.md lists all of them. */
 export interface Finding {
   readonly code: string;
-  /** A problem breaks the chain, or a reader of the diffs would be misled; a note explains what is there. */
+  /** A problem breaks the chain, or would mislead a reader of the diffs. A note explains something unusual. */
   readonly level: "problem" | "note";
-  /** The object, or the cursor, that it is about. */
+  /** The name of the object, or of the cursor. */
   readonly object: string;
-  /** What it is and what it means. */
+  /** What was found, and what it means. */
   readonly message: string;
   /** What to do about it. */
   readonly remedy: string;
-  /** The files it is about, where it is about files. */
+  /** The files that it is about. */
   readonly paths?: readonly string[];
 }
 
@@ -29,6 +29,8 @@ export const note = (code: string, object: string, message: string, remedy: stri
   remedy,
 });
 
-/** Where lost objects can be had from. */
+export const isProblem = ({ level }: Finding): boolean => level === "problem";
+
+/** The remedy for a lost or damaged object. */
 export const restore =
-  "Restore it from the bucket's versions or a backup; without one, start a new baseline, and take what lies before it for lost.";
+  "Restore it from the bucket's versions or a backup. Without one, start a new baseline: everything before it is lost.";

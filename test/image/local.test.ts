@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { readArguments } from "../../image/config/arguments.ts";
+import { readLocalRepositories } from "../../image/config/local-repositories.ts";
 import { type Host, startHost } from "../fixtures/git-host.ts";
 import { EMPTY_TREE, makeRepository, oracle, type Repository } from "../fixtures/repository.ts";
 import { runWorker } from "../fixtures/worker.ts";
@@ -72,11 +72,11 @@ test("this checkout: everything, then nothing, then what was committed since", a
     ...{ kind: "baseline", from: EMPTY_TREE, to: first },
     ...{ files: 2, linesAdded: 2, linesRemoved: 0 },
   });
-  const { place } = baseline.events[0] ?? { place: "" };
+  const { storedAt } = baseline.events[0] ?? { storedAt: "" };
   const right = Buffer.from(await oracle(checkout.path, null, first));
   const before = await kept();
-  expect(diffsIn(before)).toEqual([place]);
-  expect(before.get(place)?.equals(right)).toBe(true);
+  expect(diffsIn(before)).toEqual([storedAt]);
+  expect(before.get(storedAt)?.equals(right)).toBe(true);
   expect(cursorsIn(before)).toEqual([`${first}\n`]);
 
   const again = await local();
@@ -92,9 +92,9 @@ test("this checkout: everything, then nothing, then what was committed since", a
   const after = await kept();
   expect(diffsIn(after)).toHaveLength(2);
   const diff = Buffer.from(await oracle(checkout.path, first, second));
-  expect(after.get(change.events[0]?.place)?.equals(diff)).toBe(true);
+  expect(after.get(change.events[0]?.storedAt)?.equals(diff)).toBe(true);
   expect(cursorsIn(after)).toEqual([`${second}\n`]);
-  const record = change.events[0]?.place.replace(/[^/]*$/, "_steps/0000000002.json");
+  const record = change.events[0]?.storedAt.replace(/[^/]*$/, "_steps/0000000002.json");
   expect(JSON.parse(String(after.get(record)))).toMatchObject(facts);
 });
 
@@ -106,9 +106,9 @@ test("several at once, by URL and by path, each in a place of its own", async ()
   expect(diffsIn(files).join()).toContain(`127.0.0.1:${host.port}`);
   for (const repository of [served, checkout]) {
     const url = repository === served ? urlOf(served) : `file://${checkout.path}`;
-    const { place } = ran.events.find((event) => event.repository === url) ?? { place: "" };
+    const { storedAt } = ran.events.find((event) => event.repository === url) ?? { storedAt: "" };
     const right = await oracle(repository.path, null, await repository.head());
-    expect(files.get(place)?.equals(right)).toBe(true);
+    expect(files.get(storedAt)?.equals(right)).toBe(true);
   }
 });
 
@@ -124,9 +124,9 @@ test("one that is no repository fails alone", async () => {
 
 test.each<[string[], Record<string, string>, string]>([
   [["/no/such/folder"], {}, "/no/such/folder is neither an https:// URL nor a folder"],
-  [["--force"], {}, "--force is no option"],
+  [["--force"], {}, "--force is not an option"],
   [["ssh://git@host.example/api.git"], {}, "ssh://"],
-  [["https://user:secret@host.example/api.git"], {}, "has a password in it"],
+  [["https://user:secret@host.example/api.git"], {}, "contains a password"],
   [["https://a.example/x", "https://a.example/x/"], {}, "twice"],
   [
     ["https://a.example/x", "https://b.example/x"],
@@ -144,13 +144,13 @@ test.each<[string[], Record<string, string>, string]>([
   expect(await kept()).toEqual(new Map());
 });
 
-describe("readArguments", () => {
-  const read = (args: string[], environment = {}) => readArguments(args, environment, checkout.path);
+describe("readLocalRepositories", () => {
+  const read = (args: string[], environment = {}) => readLocalRepositories(args, environment, checkout.path);
 
   test("takes a relative path from where npm was called", () => {
     const [repository] = read(["served"], { INIT_CWD: join(served.path, "..") });
     expect(repository?.location).toEqual({ url: `file://${served.path}`, transport: "file" });
-    expect(repository?.place).toStartWith(join(checkout.path, "git-diffs/served-"));
+    expect(repository?.destination).toStartWith(join(checkout.path, "git-diffs/served-"));
   });
 
   test("gives credentials to URLs, never to paths", () => {
@@ -168,7 +168,7 @@ describe("readArguments", () => {
       ...read(["https://a.example/x.git"], { GIT_BRANCH: "a/b" }),
       ...read(["https://a.example/x.git"], { GIT_BRANCH: "a-b" }),
     ];
-    expect(new Set(all.map(({ place }) => place)).size).toBe(all.length);
+    expect(new Set(all.map(({ destination }) => destination)).size).toBe(all.length);
   });
 });
 

@@ -112,7 +112,7 @@ test("a host that refuses to leave out trees still leaves out files", async () =
   await repository.write("file", "three\n");
   await repository.commit();
   const place = await world.place(repository, first);
-  expect((await place.run()).events[0]).toMatchObject({ rung: "blobless" });
+  expect((await place.run()).events[0]).toMatchObject({ strategy: "blobless" });
 });
 
 test("a first commit that talks about a parent is counted right", async () => {

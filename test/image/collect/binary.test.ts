@@ -35,14 +35,14 @@ const binaryDiff = (from: string) => {
 test.each([
   ["a host that sends just the files that changed", true, "blobless"],
   ["a host that sends everything", false, "shallow"],
-])("BINARY=include has the content of binary files in the diff, from %s", async (_, filter, rung) => {
+])("BINARY=include has the content of binary files in the diff, from %s", async (_, filter, strategy) => {
   world.host.options.filter = filter;
   const { status, diff, event, metadata } = await collect(world, repository, from, { BINARY: "include" });
   expect(status).toBe(0);
   expect(diff).toBe(text(await binaryDiff(from)));
   expect(diff).toContain("\nGIT binary patch\ndelta ");
   expect(event).toMatchObject({
-    rung,
+    strategy,
     binary: true,
     files: 2,
     binaryFiles: 2,

@@ -174,7 +174,7 @@ test("nor does memory grow with the pack: 400 MB of it", async () => {
   await repository.commit();
   const { ran, memory } = await watch(await world.place(repository));
   expect(ran).toMatchObject({ status: 0, stderr: "", left: [] });
-  expect(ran.events.at(0)).toMatchObject({ event: "collected", rung: "blobless", binaryFiles: 8 });
+  expect(ran.events.at(0)).toMatchObject({ event: "collected", strategy: "blobless", binaryFiles: 8 });
   expect(ran.events.at(0)?.packBytes).toBeGreaterThan(400 * megabyte);
   expect(memory).toBeGreaterThan(20 * megabyte);
   expect(memory).toBeLessThan(200 * megabyte);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readBounds } from "../../../image/config/settings.ts";
+import { readSettings } from "../../../image/config/settings.ts";
 import { passLease, records } from "../../fixtures/chain-checker.ts";
 import { openScene, type Scene } from "../../fixtures/random-runs.ts";
 import { oracle } from "../../fixtures/repository.ts";
@@ -44,7 +44,8 @@ describe("started at once", () => {
       }
       // One collects; all others leave the step to it, or come when all is done.
       expect(firsts(ran).filter((event) => event === "collected")).toHaveLength(1);
-      for (const event of firsts(ran)) expect(["collected", "left", "unchanged"]).toContain(event as string);
+      for (const event of firsts(ran))
+        expect(["collected", "locked", "unchanged"]).toContain(event as string);
       expect((await place.cursor())?.value).toBe(head);
       const chain = await check();
       expect(chain).toHaveLength(day);
@@ -67,8 +68,8 @@ describe("started at once", () => {
     const second = await place.run({ REPOSITORY_TIMEOUT_SECONDS: "100", STEP_LEASE_SECONDS: "120" });
     expect(second.status).toBe(0);
     const until = new Date(Date.parse(claim?.claimed ?? "") + 120_000).toISOString();
-    expect(second.events[0]).toMatchObject({ event: "left", record: "_steps/0000000001.json", until });
-    expect(second.events[1]).toMatchObject({ event: "summary", left: 1, failed: [] });
+    expect(second.events[0]).toMatchObject({ event: "locked", record: "_steps/0000000001.json", until });
+    expect(second.events[1]).toMatchObject({ event: "summary", locked: 1, failed: [] });
     expect((await records(world.aws, place.bucket))[0]).toEqual(claim as never);
     on.resolve();
     expect((await owner.finished).events[0]).toMatchObject({ event: "collected", kind: "baseline" });
@@ -107,13 +108,13 @@ describe("a step whose owner is dead", () => {
 
     const head = await story.commit();
     // Left alone while the lease lasts.
-    expect((await place.run()).events[0]).toMatchObject({ event: "left" });
+    expect((await place.run()).events[0]).toMatchObject({ event: "locked" });
     expect(await world.aws.objects(place.bucket)).toEqual(before);
     await passLease(world.aws, place.bucket);
     const ran = await place.run({ SCHEDULED_TIME: "2026-03-02T01:02:03Z" });
     expect(ran.status).toBe(0);
     expect(
-      ran.events.map(({ event, from, to, place }) => [event, from, to, place?.split("/").at(-1)]),
+      ran.events.map(({ event, from, to, storedAt }) => [event, from, to, storedAt?.split("/").at(-1)]),
     ).toEqual([
       ["collected", from, to, name],
       ["collected", to, head, `2026-03-02-0102_${to.slice(0, 7)}-${head.slice(0, 7)}.diff`],
@@ -160,7 +161,7 @@ describe("a step whose owner is dead", () => {
     await runProcess((kill) => scene.dieAt(4, false, kill));
     const short = { REPOSITORY_TIMEOUT_SECONDS: "9", STEP_LEASE_SECONDS: "10" };
     const left = (await place.run(short)).events[0];
-    expect(left?.event).toBe("left");
+    expect(left?.event).toBe("locked");
     const wait = Date.parse(left?.until) - Date.now();
     expect(wait).toBeGreaterThan(0);
     expect(wait).toBeLessThanOrEqual(10_000);
@@ -186,7 +187,7 @@ describe("a lease that a run could outlive", () => {
 
   test("and by default is a minute longer than the timeout", () => {
     const now = new Date();
-    expect(readBounds({}, now).leaseSeconds).toBe(3_660);
-    expect(readBounds({ REPOSITORY_TIMEOUT_SECONDS: "10" }, now).leaseSeconds).toBe(70);
+    expect(readSettings({}, now).leaseSeconds).toBe(3_660);
+    expect(readSettings({ REPOSITORY_TIMEOUT_SECONDS: "10" }, now).leaseSeconds).toBe(70);
   });
 });

@@ -76,7 +76,7 @@ describe("the cursor and the head", () => {
       ...{ fromTree: await tree(place.from), toTree: await tree(place.to) },
       ...{ bytes: diff.length, sha256: createHash("sha256").update(diff).digest("hex") },
       ...{ files: 1, binaryFiles: 0, linesAdded: 1, linesRemoved: 1, commits: 1 },
-      ...{ rung: "blobless", packBytes: expect.any(Number), owner: expect.any(String) },
+      ...{ strategy: "blobless", packBytes: expect.any(Number), owner: expect.any(String) },
       ...{
         gitVersion: Bun.spawnSync(["git", "version"]).stdout.toString().trim().replace("git version ", ""),
       },

@@ -1,7 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readEnvironment } from "../../../image/config/environment.ts";
-import type { Repository as Entry } from "../../../image/config/repositories.ts";
-import type { Bounds } from "../../../image/config/settings.ts";
+import { type Configuration, readEnvironment } from "../../../image/config/environment.ts";
 import { ConfigError } from "../../../image/lib/errors.ts";
 import type { Repository } from "../../fixtures/repository.ts";
 import { openWorld, type World } from "../../fixtures/testbed.ts";
@@ -21,8 +19,7 @@ const entry = {
 };
 
 type Changes = Record<string, string | undefined>;
-const read = (changes: Changes): { repositories: Entry[]; bounds: Bounds } =>
-  readEnvironment({ ...good, ...changes }, now);
+const read = (changes: Changes): Configuration => readEnvironment({ ...good, ...changes }, now);
 const many = (...entries: unknown[]) => ({ REPOSITORIES: JSON.stringify(entries) });
 const readMany = (entries: unknown[], more: Changes = {}) =>
   readEnvironment({ ...many(...entries), ...more }, now);
@@ -45,11 +42,11 @@ describe("what is taken", () => {
           location: { url: good.GIT_REPO, transport: "https" },
           branch: undefined,
           cursor: "/git-diff/api",
-          place: "bucket/api",
+          destination: "bucket/api",
           credentials: undefined,
         },
       ],
-      bounds: {
+      settings: {
         concurrency: 8,
         timeoutSeconds: 3600,
         maxDiffBytes: 10 * 1024 ** 3,
@@ -85,7 +82,7 @@ describe("what is taken", () => {
   });
 
   test("the schedule's time in any zone", () => {
-    const { scheduledTime } = read({ SCHEDULED_TIME: "2026-01-02T01:00:00+02:00" }).bounds;
+    const { scheduledTime } = read({ SCHEDULED_TIME: "2026-01-02T01:00:00+02:00" }).settings;
     expect(scheduledTime.toISOString()).toBe("2026-01-01T23:00:00.000Z");
   });
 });

@@ -72,7 +72,7 @@ describe("every kind of change", () => {
     // A patch shows a change of type as a deletion and a creation.
     const ofType = (await summary("--name-status")).match(/^T\t/gm)?.length ?? 0;
     expect(collected.record).toMatchObject({
-      rung: "blobless",
+      strategy: "blobless",
       files: rows.length + ofType,
       linesAdded: sum(0),
       linesRemoved: sum(1),
@@ -89,16 +89,16 @@ test("a baseline has every file as an ordinary clone shows it against nothing", 
   expect(record).toMatchObject({ kind: "baseline", linesRemoved: 0, bytes: diff?.length });
 });
 
-const hosts: [how: string, Partial<HostOptions>, rung: string][] = [
+const hosts: [how: string, Partial<HostOptions>, strategy: string][] = [
   ["no filter", { filter: false }, "shallow"],
   ["a filter, protocol 0", { protocol: 0 }, "blobless"],
   ["no unadvertised commits", { protocol: 0, unadvertised: false }, "deepened"],
   ["no depth", { depth: "unsupported" }, "full"],
 ];
-test.each(hosts)("the bytes are the same from a host with %s", async (_, options, rung) => {
+test.each(hosts)("the bytes are the same from a host with %s", async (_, options, strategy) => {
   Object.assign(world.host.options, options);
   const { diff, record } = await collect(before);
-  expect(record.rung).toBe(rung);
+  expect(record.strategy).toBe(strategy);
   expect(diff).toBe(text(await oracle(repository.path, before, after)));
 });
 

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openPatches } from "../../../image/diff/patch-files.ts";
+import { openPatchFiles } from "../../../image/diff/patch-files.ts";
 
 type Sections = [kind: "removals" | "others" | undefined, ...pieces: string[]][];
 
@@ -13,9 +13,9 @@ async function written(sections: Sections): Promise<string[]> {
     let paths: string[] = [];
     // The second time over the files of the first.
     for (let turn = 0; turn < 2; turn++) {
-      const patches = openPatches(folder, 10, 3);
+      const patches = openPatchFiles(folder, 10, 3);
       for (const [kind, ...pieces] of sections) {
-        await patches.begin(kind);
+        await patches.select(kind);
         for (const piece of pieces) await patches.write(Buffer.from(piece));
       }
       paths = await patches.end();

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { type Section, sections } from "../../../image/diff/sections.ts";
+import { type Section, streamSections } from "../../../image/diff/sections.ts";
 
 const [first, second, none] = ["1".repeat(40), "2".repeat(40), "0".repeat(40)];
 
@@ -45,7 +45,7 @@ test.each([1, 2, 7, 100, whole.length])("a diff in chunks of %d bytes", async (s
     for (let start = 0; start < whole.length; start += size) yield whole.subarray(start, start + size);
   };
   const read: [bytes: string, section: Section][] = [];
-  for await (const piece of sections(chunks())) {
+  for await (const piece of streamSections(chunks())) {
     const last = read.at(-1);
     if (!(piece instanceof Uint8Array)) read.push(["", piece]);
     else if (last) last[0] += Buffer.from(piece).toString("latin1");

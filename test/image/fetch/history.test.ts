@@ -39,7 +39,7 @@ async function days(count: number, name = "file"): Promise<string> {
 }
 
 const old = { protocol: 0 } as const;
-const hosts: [name: string, options: Partial<HostOptions>, rung: string][] = [
+const hosts: [name: string, options: Partial<HostOptions>, strategy: string][] = [
   ["blobless", {}, "blobless"],
   ["blobless, protocol 0", old, "blobless"],
   ["shallow", { filter: false }, "shallow"],
@@ -49,7 +49,7 @@ const hosts: [name: string, options: Partial<HostOptions>, rung: string][] = [
 ];
 
 /** Whatever the host, the kind is right; the count is right, or there is none. */
-async function expectStep(from: string, kind: string, options: Partial<HostOptions>, rung?: string) {
+async function expectStep(from: string, kind: string, options: Partial<HostOptions>, strategy?: string) {
   Object.assign(world.host.options, options);
   const { status, event, record, diff, metadata, cursor } = await collect(from);
   const to = await repository.head();
@@ -57,7 +57,7 @@ async function expectStep(from: string, kind: string, options: Partial<HostOptio
   expect({ status, event, record }).toMatchObject({
     status: 0,
     event: { event: "collected", kind, from, to },
-    record: { kind, from, to, ...(rung && { rung }) },
+    record: { kind, from, to, ...(strategy && { strategy }) },
   });
   expect([commits, null]).toContain(record.commits);
   expect(diff).toBe(text(await oracle(repository.path, from, to)));
@@ -66,12 +66,12 @@ async function expectStep(from: string, kind: string, options: Partial<HostOptio
   return record;
 }
 
-describe.each(hosts)("on a host %s", (_, options, rung) => {
+describe.each(hosts)("on a host %s", (_, options, strategy) => {
   test("commits after the cursor are a change", async () => {
     const from = await days(5);
     await commit("file", day(6));
     await commit("other", day(7));
-    expect(await expectStep(from, "change", options, rung)).toMatchObject({ commits: 2 });
+    expect(await expectStep(from, "change", options, strategy)).toMatchObject({ commits: 2 });
   });
 
   test("the merge of a topic branch far older than the cursor is a change", async () => {
@@ -98,14 +98,14 @@ describe.each(hosts)("on a host %s", (_, options, rung) => {
 const seeing = hosts.filter(
   ([, { unadvertised = true, depth = "obey" }]) => unadvertised && depth === "obey",
 );
-describe.each(seeing)("where the host %s still has the old commit", (_, options, rung) => {
+describe.each(seeing)("where the host %s still has the old commit", (_, options, strategy) => {
   test("a forced push is told as rewritten, with the exact diff", async () => {
     await days(5);
     const from = await commit("file", day(6));
     await repository.git("reset", "--quiet", "--hard", "HEAD~2");
     await commit("rewritten", day(7));
     await commit("file", day(8));
-    await expectStep(from, "rewritten", options, rung);
+    await expectStep(from, "rewritten", options, strategy);
   });
 
   test("a forced push back to an earlier commit is told as rewritten", async () => {
@@ -113,7 +113,7 @@ describe.each(seeing)("where the host %s still has the old commit", (_, options,
     await commit("file", day(5));
     const from = await commit("other", day(6));
     await repository.git("reset", "--quiet", "--hard", earlier);
-    await expectStep(from, "rewritten", options, rung);
+    await expectStep(from, "rewritten", options, strategy);
   });
 
   test("so is a branch without any history in common", async () => {
@@ -122,7 +122,7 @@ describe.each(seeing)("where the host %s still has the old commit", (_, options,
     await commit("fresh", day(4));
     await commit("fresh", day(5));
     await repository.git("branch", "--quiet", "-M", "main");
-    await expectStep(from, "rewritten", options, rung);
+    await expectStep(from, "rewritten", options, strategy);
   });
 });
 
@@ -159,7 +159,7 @@ describe("where the host has the old commit no more", () => {
     ["protocol 0, tips only", { ...refused, tipOnly: true }, "shallow"],
     ["protocol 0, no unadvertised commits", refused, "shallow"],
     ["protocol 0, without depth", { ...old, depth: "unsupported" }, "full"],
-  ] as const)("a new baseline is stored and called restarted: %s", async (_, options, rung) => {
+  ] as const)("a new baseline is stored and called restarted: %s", async (_, options, strategy) => {
     const { from, to } = await rewrite();
     Object.assign(world.host.options, options);
     const { status, event, names, record, metadata, diff, cursor } = await collect(from);
@@ -167,7 +167,7 @@ describe("where the host has the old commit no more", () => {
     const name = `2026-01-02-0304_4b825dc-${to.slice(0, 7)}`;
     expect(names).toEqual([`${name}.diff`, ...steps]);
     for (const told of [event, record]) {
-      expect(told).toMatchObject({ kind: "restarted", from: EMPTY_TREE, to, rung, commits: null });
+      expect(told).toMatchObject({ kind: "restarted", from: EMPTY_TREE, to, strategy, commits: null });
     }
     expect(metadata).toMatchObject({ kind: "restarted", from: EMPTY_TREE, to });
     expect(diff).toBe(text(await oracle(repository.path, null, to)));

@@ -61,7 +61,11 @@ test("a run that leaves the step to another one stops what it began to fetch", a
   await until(() => claims().length > 0 && world.host.requests.length === 3);
   world.host.options.before = { request: 6, happen: never };
   const { status, events, left, seconds } = await place.run();
-  expect({ status, event: events[0], left }).toMatchObject({ status: 0, event: { event: "left" }, left: [] });
+  expect({ status, event: events[0], left }).toMatchObject({
+    status: 0,
+    event: { event: "locked" },
+    left: [],
+  });
   expect(world.host.requests.length).toBeGreaterThanOrEqual(6);
   expect(seconds).toBeLessThan(10);
   first.process.kill("SIGKILL");

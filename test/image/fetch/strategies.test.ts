@@ -59,7 +59,7 @@ const azure = { ...picky, tipOnly: true, since: false } as const;
 
 /** How many requests it took at most, and how many kilobytes the host sent. */
 type Cost = [requests: number, kilobytes: number];
-const cases: [host: string, options: Partial<HostOptions>, rung: string, cost: Cost][] = [
+const cases: [host: string, options: Partial<HostOptions>, strategy: string, cost: Cost][] = [
   ["that allows everything", {}, "blobless", [5, 45]],
   ["without filters", { filter: false }, "shallow", [5, 1_150]],
   ["of protocol 0 that allows everything", old, "blobless", [8, 45]],
@@ -76,9 +76,9 @@ const cases: [host: string, options: Partial<HostOptions>, rung: string, cost: C
   ["like Azure DevOps", azure, "blobless", [8, 45]],
 ];
 
-test.each(cases)("a host %s", async (_, options, rung, [requests, kilobytes]) => {
+test.each(cases)("a host %s", async (_, options, strategy, [requests, kilobytes]) => {
   const { event, diff } = await collect(near, options);
-  expect(event).toMatchObject({ event: "collected", kind: "change", rung, commits: 10 });
+  expect(event).toMatchObject({ event: "collected", kind: "change", strategy, commits: 10 });
   expect(diff).toBe(right[near]);
   expect(host.requests.length).toBeLessThanOrEqual(requests);
   expect(host.bytesSent).toBeLessThan(kilobytes * kilo);
@@ -90,25 +90,28 @@ test.each([
   ["that allows everything", {}, "blobless", [5, 220]],
   ["of protocol 0 without unadvertised commits", picky, "deepened", [11, 1_450]],
   ["like Azure DevOps", azure, "blobless", [8, 250]],
-] satisfies typeof cases)("250 commits from a host %s", async (_, options, rung, [requests, kilobytes]) => {
-  const { event, diff } = await collect(far, options);
-  expect(event).toMatchObject({ kind: "change", rung, commits: 250 });
-  expect(diff).toBe(right[far]);
-  expect(host.requests.length).toBeLessThanOrEqual(requests);
-  expect(host.bytesSent).toBeLessThan(kilobytes * kilo);
-});
+] satisfies typeof cases)(
+  "250 commits from a host %s",
+  async (_, options, strategy, [requests, kilobytes]) => {
+    const { event, diff } = await collect(far, options);
+    expect(event).toMatchObject({ kind: "change", strategy, commits: 250 });
+    expect(diff).toBe(right[far]);
+    expect(host.requests.length).toBeLessThanOrEqual(requests);
+    expect(host.bytesSent).toBeLessThan(kilobytes * kilo);
+  },
+);
 
 test("a single commit needs no look at the history", async () => {
   const from = await repository.git("rev-parse", "main~1");
   const { event } = await collect(from, {});
-  expect(event).toMatchObject({ kind: "change", rung: "blobless", commits: 1 });
+  expect(event).toMatchObject({ kind: "change", strategy: "blobless", commits: 1 });
   expect(host.requests.length).toBeLessThanOrEqual(4);
   expect(host.bytesSent).toBeLessThan(20 * kilo);
 });
 
 test("a baseline takes one commit with its files, and no history", async () => {
   const { event, diff } = await collect(null, {});
-  expect(event).toMatchObject({ kind: "baseline", rung: "shallow", commits: null });
+  expect(event).toMatchObject({ kind: "baseline", strategy: "shallow", commits: null });
   expect(diff).toBe(text(await oracle(repository.path, null, head)));
   expect(host.bytesSent).toBeLessThan(1_150 * kilo);
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { codeCommitRegion, signCodeCommit } from "../../../image/host/credentials.ts";
+import { codeCommitRegion, signCodeCommit } from "../../../image/host/codecommit.ts";
 import { type Certificate, makeCertificate } from "../../fixtures/certificate.ts";
 import { type ConnectProxy, startConnectProxy } from "../../fixtures/connect-proxy.ts";
 import type { Repository } from "../../fixtures/repository.ts";

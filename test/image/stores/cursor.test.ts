@@ -204,7 +204,7 @@ describe("set by hand", () => {
     await setCursor(a);
     await scene.heal();
     const [finished, adopted, step] = (await chain()).slice(3);
-    expect(finished).toMatchObject({ from: c, to: head, files: expect.any(Number), rung: null });
+    expect(finished).toMatchObject({ from: c, to: head, files: expect.any(Number), strategy: null });
     const { diff, bytes, sha256 } = finished as CompleteStep;
     const stored = await world.aws.body(scene.place.bucket, diff ?? "");
     expect([bytes, sha256]).toEqual([stored.length, createHash("sha256").update(stored).digest("hex")]);

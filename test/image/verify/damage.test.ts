@@ -44,14 +44,14 @@ const damages: Damage[] = [
   [
     "a deleted record between two others",
     (collection) => collection.remove(record(3)),
-    { code: "gap", object: () => record(3), says: () => `still there, in ${diff(3)}.` },
+    { code: "gap", object: () => record(3), says: () => `still stored, in ${diff(3)}.` },
   ],
   [
     "two deleted records and the diff of one",
     async (collection) => {
       for (const name of [record(2), record(3), diff(2), diff(3)]) await collection.remove(name);
     },
-    { code: "gap", object: () => record(3), says: () => `before that comes ${record(1)}` },
+    { code: "gap", object: () => record(3), says: () => `the record before that is ${record(1)}` },
   ],
   [
     "a deleted first record",
@@ -64,7 +64,7 @@ const damages: Damage[] = [
       for (const number of [4, 5]) await collection.remove(record(number));
       await collection.write("cursor", commits[3] ?? "");
     },
-    { code: "gap", object: () => record(4), says: () => `still there, in ${diff(4)}.` },
+    { code: "gap", object: () => record(4), says: () => `still stored, in ${diff(4)}.` },
   ],
   [
     "no record at all",
@@ -76,7 +76,7 @@ const damages: Damage[] = [
   [
     "a record that is no JSON",
     (collection) => collection.write(record(3), "garbage"),
-    { code: "record-invalid", object: () => record(3), says: () => `still there, in ${diff(3)}.` },
+    { code: "record-invalid", object: () => record(3), says: () => `still stored, in ${diff(3)}.` },
   ],
   [
     "a record of another schema, the last",
@@ -122,7 +122,11 @@ const damages: Damage[] = [
   [
     "a record that follows another one than the one before it",
     (collection) => collection.amend(3, (known) => ({ ...known, previous: record(4) })),
-    { code: "record-inconsistent", object: () => record(3), says: () => `says that it follows ${record(4)}` },
+    {
+      code: "record-inconsistent",
+      object: () => record(3),
+      says: () => `names ${record(4)} as the record before it`,
+    },
   ],
   [
     "a diff that no record names",
@@ -132,7 +136,7 @@ const damages: Damage[] = [
   [
     "an unfinished record between two others",
     (collection) => collection.amend(4, unfinished),
-    { code: "unfinished", object: () => record(4), says: () => "but steps follow" },
+    { code: "unfinished", object: () => record(4), says: () => "but other steps follow" },
   ],
   [
     "an unfinished last record, its run at work",

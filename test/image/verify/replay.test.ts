@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readArguments } from "../../../image/config/arguments.ts";
+import { readLocalRepositories } from "../../../image/config/local-repositories.ts";
 import { type Collection, openCollection, record } from "../../fixtures/collected-repository.ts";
 import { collectEverything, history } from "../../fixtures/every-change.ts";
 import { generate } from "../../fixtures/generated-chain.ts";
@@ -144,8 +144,8 @@ test("hundreds of small steps are replayed within seconds", async () => {
   try {
     const repository = join(folder, "many.git");
     await mkdir(repository);
-    const [{ place = "" } = {}] = readArguments([repository], {}, folder);
-    await generate(repository, place, 500);
+    const [{ destination = "" } = {}] = readLocalRepositories([repository], {}, folder);
+    await generate(repository, destination, 500);
     const args = ["local", "verify", "--replay", repository];
     const { events, seconds } = await runWorker({}, { cwd: folder, args });
     expect(events[0]).toMatchObject({ event: "verified", holds: true, replayed: 500 });

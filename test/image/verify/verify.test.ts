@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { readArguments } from "../../../image/config/arguments.ts";
+import { readLocalRepositories } from "../../../image/config/local-repositories.ts";
 import { type Collection, openCollection, record } from "../../fixtures/collected-repository.ts";
 import { openHealthy } from "../../fixtures/five-steps.ts";
 import { generate } from "../../fixtures/generated-chain.ts";
@@ -122,7 +122,7 @@ test("in a terminal: readable lines, and no JSON", async () => {
   for await (const chunk of terminal.stdout) text += chunk;
   text = stripVTControlCharacters(text);
   expect(text).not.toContain('{"');
-  expect(text).toContain(`✗ file://${damaged.repository.path} in ${await damaged.place()}`);
+  expect(text).toContain(`✗ ${damaged.repository.path} in ${await damaged.place()}`);
   expect(text).toContain("5 steps, 3 diffs, ");
   expect(text).toContain(`✗ ${diff(2)}, the diff of ${record(2)}, is missing`);
   expect(text).toContain("Restore it");
@@ -134,8 +134,8 @@ test("ten thousand steps are verified within seconds", async () => {
   try {
     const repository = join(folder, "many.git");
     await mkdir(repository);
-    const [{ place = "" } = {}] = readArguments([repository], {}, folder);
-    await generate(repository, place, 10_000);
+    const [{ destination = "" } = {}] = readLocalRepositories([repository], {}, folder);
+    await generate(repository, destination, 10_000);
     const { events, seconds } = await runWorker({}, { cwd: folder, args: ["local", "verify", repository] });
     expect(events[0]).toMatchObject({ event: "verified", holds: true, steps: 10_000, diffs: 10_000 });
     expect(seconds).toBeLessThan(20);

@@ -1,27 +1,18 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { type Contents, count } from "../../../image/diff/diff.ts";
+import { countDiff, type DiffStatistics } from "../../../image/diff/statistics.ts";
 import { LimitError } from "../../../image/lib/errors.ts";
 
-type Counts = Pick<Contents, "files" | "binaryFiles" | "linesAdded" | "linesRemoved">;
-
-const nothing = (): Contents => ({
-  bytes: 0,
-  sha256: "",
-  files: 0,
-  binaryFiles: 0,
-  linesAdded: 0,
-  linesRemoved: 0,
-});
+type Counts = Pick<DiffStatistics, "files" | "binaryFiles" | "linesAdded" | "linesRemoved">;
 
 async function* each(chunks: readonly Uint8Array[]) {
   yield* chunks;
 }
 
 async function counted(chunks: readonly Uint8Array[], maxBytes = Number.POSITIVE_INFINITY) {
-  const contents = nothing();
-  const passed = await Array.fromAsync(count(each(chunks), contents, maxBytes));
-  return { contents, passed: Buffer.concat(passed).toString("latin1") };
+  const diff = countDiff(each(chunks), maxBytes);
+  const passed = await Array.fromAsync(diff.bytes);
+  return { contents: diff.statistics(), passed: Buffer.concat(passed).toString("latin1") };
 }
 
 const bytes = (text: string) => Buffer.from(text, "latin1");
@@ -112,12 +103,12 @@ test("a diff of just the largest size passes", async () => {
 });
 
 test("a larger one breaks off before the byte that is too much is passed on", async () => {
-  const contents = nothing();
-  const limited = count(each([bytes("12345"), bytes("678901"), bytes("never")]), contents, 10);
+  const diff = countDiff(each([bytes("12345"), bytes("678901"), bytes("never")]), 10);
+  const limited = diff.bytes;
   expect((await limited.next()).value).toEqual(bytes("12345"));
   const error = await limited.next().catch((error: unknown) => error);
   expect(error).toBeInstanceOf(LimitError);
   expect(error).toMatchObject({ code: "diff-too-large" });
   expect((error as Error).message).toContain("10 bytes");
-  expect(contents.sha256).toBe("");
+  expect(diff.statistics().sha256).toBe("");
 });

@@ -1,0 +1,32 @@
+import type { Settings } from "../config/settings.ts";
+import type { Fetched } from "../fetch/fetch-step.ts";
+import type { Head } from "../fetch/head.ts";
+import type { Stores } from "../stores/stores.ts";
+
+/** What a run works with while it collects one repository. */
+export interface Context {
+  readonly stores: Stores;
+  readonly settings: Settings;
+  readonly steps: StepSource;
+  /** The repository's URL, for its records. */
+  readonly url: string;
+  /** Identifies this run. */
+  readonly owner: string;
+  readonly onProgress: (line: string) => void;
+  /** Returns the time in milliseconds since 1970. */
+  now(): number;
+}
+
+/** Gives what a step is made of: heads, fetches and diffs. */
+export interface StepSource {
+  /** Returns the head of the followed branch, and undefined where there is no commit yet. @throws GitError */
+  readHead(): Promise<Head | undefined>;
+  /** Begins to fetch the step that will likely be claimed. */
+  prefetch(head: Head, from: string): void;
+  stopPrefetch(): Promise<void>;
+  /** Fetches a step; "gone" where the host no longer has `from`. @throws GitError */
+  fetch(head: Head, from: string | undefined): Promise<Fetched | "gone">;
+  /** Streams the diff of the step that was fetched last. @throws GitError */
+  diff(from: string, to: string, binary: boolean): AsyncIterable<Uint8Array>;
+  gitVersion(): Promise<string>;
+}

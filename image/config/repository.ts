@@ -1,0 +1,25 @@
+import { fileURLToPath } from "node:url";
+import type { Credentials } from "../host/credentials.ts";
+import { isBranchName, type Location } from "../host/location.ts";
+
+/** One configured repository: what to fetch, and where its cursor and its results are kept. */
+export interface Repository {
+  readonly location: Location;
+  /** The branch to follow; undefined for the remote's HEAD. */
+  readonly branch: string | undefined;
+  /** The name of the SSM parameter, or the path of the cursor's file. */
+  readonly cursor: string;
+  /** `bucket` or `bucket/prefix`, or a folder; no slash at the end. */
+  readonly destination: string;
+  readonly credentials: Credentials | undefined;
+}
+
+/** Returns a repository's name for people: its URL or path, and the branch where one is configured. */
+export function labelOf({ location, branch }: Repository): string {
+  const where = location.transport === "file" ? fileURLToPath(location.url) : location.url;
+  return branch === undefined ? where : `${where}@${branch}`;
+}
+
+/** Returns the mistake in a branch's name, as the rest of a sentence. */
+export const branchProblem = (branch: string): string | undefined =>
+  isBranchName(branch) ? undefined : `is "${branch}", which is no name of a branch; leave out refs/heads/.`;

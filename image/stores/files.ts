@@ -1,0 +1,35 @@
+import { mkdir, open, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/**
+ * Writes a file whole or not at all: to `temporary` first, which then becomes the file by `place`. That is `rename`,
+ * which replaces a file, or `link`, which fails where there is one.
+ */
+export async function writeAtomically(
+  temporary: string,
+  body: AsyncIterable<Uint8Array>,
+  path: string,
+  place: (from: string, to: string) => Promise<void>,
+): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await mkdir(dirname(temporary), { recursive: true });
+    const file = await open(temporary, "wx");
+    try {
+      for await (const chunk of body) await file.writeFile(chunk);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await place(temporary, path);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+export async function* toStream(text: string): AsyncGenerator<Uint8Array> {
+  yield new TextEncoder().encode(text);
+}
+
+/** Returns the system's code of an error, such as ENOENT. */
+export const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code;

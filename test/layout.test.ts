@@ -1,0 +1,77 @@
+import { expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+
+/** The rooms of image/, from top to bottom. A file imports from its own room and from lower levels. */
+const levels = [
+  ["main.ts"],
+  ["output"],
+  ["collect", "verify"],
+  ["config", "chain", "fetch", "diff"],
+  ["host"],
+  ["git", "stores"],
+  ["lib"],
+];
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Returns every import between files of the project, as paths below its root. */
+function importsOf(folder: string): Import[] {
+  const files = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" });
+  return files
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => join(folder, file))
+    .flatMap((from) => {
+      const text = readFileSync(join(root, from), "utf8");
+      const specifiers = [...text.matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)];
+      return specifiers.map(([, specifier = ""]) => ({
+        from,
+        to: normalize(join(dirname(from), specifier)),
+      }));
+    });
+}
+
+const imports = importsOf("image");
+/** The room of a file: image/git/git.ts is in git, image/main.ts is a room of its own. */
+const roomOf = (path: string) => path.split("/")[1] ?? "";
+const levelOf = (path: string) => levels.findIndex((rooms) => rooms.includes(roomOf(path)));
+
+test("every file of image/ is in a room", () => {
+  expect(imports.length).toBeGreaterThan(100);
+  const outside = imports.filter(({ from }) => levelOf(from) < 0 && !/^image\/\w+\.ts$/.test(from));
+  expect(outside).toEqual([]);
+});
+
+test("imports of image/ lead downwards, or stay in their room", () => {
+  const wrong = imports.filter(({ from, to }) => {
+    if (!to.startsWith("image/") || roomOf(from) === roomOf(to)) return false;
+    return levelOf(to) <= levelOf(from);
+  });
+  expect(wrong).toEqual([]);
+});
+
+test("image/ imports nothing from outside but package.json", () => {
+  const outside = imports.filter(({ to }) => !to.startsWith("image/"));
+  expect(new Set(outside.map(({ to }) => to))).toEqual(new Set(["package.json"]));
+});
+
+test.each(["image", "modules"])("no import of %s/ leads back to where it began", (folder) => {
+  const targets = Map.groupBy(importsOf(folder), ({ from }) => from);
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): string[] | undefined => {
+    if (path.includes(file)) return [...path, file];
+    if (done.has(file)) return undefined;
+    for (const { to } of targets.get(file) ?? []) {
+      const cycle = visit(to, [...path, file]);
+      if (cycle) return cycle;
+    }
+    done.add(file);
+    return undefined;
+  };
+  for (const file of targets.keys()) expect(visit(file, [])).toBeUndefined();
+});
