@@ -178,7 +178,7 @@ describe.skipIf(lack !== undefined)(`the whole way${lack ? ` (${lack})` : ""}`, 
   });
 
   test("nothing tries to run a shell", async () => {
-    // A file that is there in a shell's place: to execute it, the kernel reads it, and that moves its access time.
+    // A file that is there in a shell's target: to execute it, the kernel reads it, and that moves its access time.
     const shell = join(folder, "shell");
     await writeFile(shell, await readFile("/proc/self/exe").then((bytes) => bytes.subarray(0, 4096)), {
       mode: 0o755,

@@ -3,40 +3,40 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { openWorld, type World } from "../fixtures/testbed.ts";
+import { openTestbed, type Testbed } from "../fixtures/testbed.ts";
 import { runWorker } from "../fixtures/worker.ts";
 
-let world: World;
+let testbed: Testbed;
 beforeAll(async () => {
-  world = await openWorld();
+  testbed = await openTestbed();
 });
-afterAll(() => world.close());
-afterEach(() => world.reset());
+afterAll(() => testbed.close());
+afterEach(() => testbed.reset());
 
 test("a page that is no git repository is no empty repository", async () => {
   const server = createServer((_, response) => response.end("<html>Sign in</html>")).listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
-  const place = await world.place(await world.repository("page"));
+  const target = await testbed.target(await testbed.repository("page"));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/x`;
-  const ran = await place.run({ GIT_REPO: url });
+  const ran = await target.run({ GIT_REPO: url });
   server.close();
   expect(ran).toMatchObject({ status: 1 });
 });
 
 test("a repository that was collected before and has no branch now is no empty repository", async () => {
-  const repository = await world.repository("emptied");
-  const place = await world.place(repository);
+  const repository = await testbed.repository("emptied");
+  const target = await testbed.target(repository);
   await repository.git("update-ref", "-d", "refs/heads/main");
-  expect(await place.run()).toMatchObject({ status: 1 });
+  expect(await target.run()).toMatchObject({ status: 1 });
 });
 
 test("a first cursor whose answer was lost is a success", async () => {
-  const place = await world.place(await world.repository("answer"), null);
+  const target = await testbed.target(await testbed.repository("answer"), null);
   let cut = false;
   const server = createServer(async (request, response) => {
     const body = Buffer.concat(await Array.fromAsync(request as AsyncIterable<Buffer>));
     const headers = request.headers as Record<string, string>;
-    const reply = await fetch(world.aws.endpoint, { method: "POST", headers, body });
+    const reply = await fetch(testbed.aws.endpoint, { method: "POST", headers, body });
     const answer = await reply.text();
     if (!cut && String(headers["x-amz-target"]).endsWith("PutParameter")) {
       cut = true;
@@ -46,10 +46,10 @@ test("a first cursor whose answer was lost is a success", async () => {
   }).listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const ran = await place.run({ AWS_ENDPOINT_URL_SSM: endpoint });
+  const ran = await target.run({ AWS_ENDPOINT_URL_SSM: endpoint });
   server.closeAllConnections();
   server.close();
-  await place.expectCollected();
+  await target.expectCollected();
   expect(ran.events[0]).toMatchObject({ event: "collected" });
 });
 
@@ -64,74 +64,77 @@ test("a REPOSITORIES that is not JSON is not shown", async () => {
 });
 
 test("a branch whose name is not ASCII is found", async () => {
-  const repository = await world.repository("names");
+  const repository = await testbed.repository("names");
   await repository.git("branch", "fonctionnalité");
-  const place = await world.place(repository);
-  const ran = await place.run({ GIT_BRANCH: "fonctionnalité" });
+  const target = await testbed.target(repository);
+  const ran = await target.run({ GIT_BRANCH: "fonctionnalité" });
   expect(ran.events[0]).toMatchObject({ event: "collected", ref: "refs/heads/fonctionnalité" });
 });
 
 test("no git on PATH is told as git-missing", async () => {
-  const place = await world.place(await world.repository("missing"));
-  expect((await place.run({ PATH: "/nonexistent" })).events[0]).toMatchObject({ code: "git-missing" });
+  const target = await testbed.target(await testbed.repository("missing"));
+  expect((await target.run({ PATH: "/nonexistent" })).events[0]).toMatchObject({ code: "git-missing" });
 });
 
 test("an unchanged branch costs the same however many other refs there are", async () => {
-  const repository = await world.repository("refs");
+  const repository = await testbed.repository("refs");
   const head = await repository.head();
   const refs = Array.from({ length: 5_000 }, (_, index) => `create refs/pull/${index}/head ${head}\n`);
   await repository.gitBytes(["update-ref", "--stdin"], refs.join(""));
-  const place = await world.place(repository, head);
-  world.reset();
-  expect(await place.run({ GIT_BRANCH: "main" })).toMatchObject({ status: 0 });
-  expect(world.host.bytesSent).toBeLessThan(10_000);
+  const target = await testbed.target(repository, head);
+  testbed.reset();
+  expect(await target.run({ GIT_BRANCH: "main" })).toMatchObject({ status: 0 });
+  expect(testbed.host.bytesSent).toBeLessThan(10_000);
 });
 
 test("a submodule named .gitattributes is not taken for a lost commit", async () => {
-  const repository = await world.repository("submodule");
+  const repository = await testbed.repository("submodule");
   await repository.submodule("folder/.gitattributes", "1".repeat(40));
   await repository.commit();
-  const place = await world.place(repository);
-  expect((await place.run()).events[0]).toMatchObject({ event: "collected", kind: "change" });
+  const target = await testbed.target(repository);
+  expect((await target.run()).events[0]).toMatchObject({ event: "collected", kind: "change" });
 });
 
 test("a git that is killed is not taken for a host that refuses", async () => {
-  const [place, folder] = [await world.place(await world.repository("killed")), join(world.root, "bin")];
+  const [target, folder] = [
+    await testbed.target(await testbed.repository("killed")),
+    join(testbed.root, "bin"),
+  ];
   await mkdir(folder);
   const script = `#!/bin/sh\n[ "$1" = index-pack ] && echo >>${folder}/fetches && kill -9 $$\nexec ${Bun.which("git")} "$@"\n`;
   await writeFile(join(folder, "git"), script);
   await chmod(join(folder, "git"), 0o755);
-  await place.run({ PATH: `${folder}:${process.env.PATH}` });
+  await target.run({ PATH: `${folder}:${process.env.PATH}` });
   expect(await Bun.file(join(folder, "fetches")).text()).toBe("\n");
 });
 
 test("a host that refuses to leave out trees still leaves out files", async () => {
-  const repository = await world.repository("trees");
+  const repository = await testbed.repository("trees");
   const first = await repository.git("rev-list", "--max-parents=0", "HEAD");
   await repository.git("config", "uploadpackfilter.tree.allow", "false");
   await repository.write("file", "three\n");
   await repository.commit();
-  const place = await world.place(repository, first);
-  expect((await place.run()).events[0]).toMatchObject({ strategy: "blobless" });
+  const target = await testbed.target(repository, first);
+  expect((await target.run()).events[0]).toMatchObject({ strategy: "blobless" });
 });
 
 test("a first commit that talks about a parent is counted right", async () => {
-  const repository = await world.repository("talk");
+  const repository = await testbed.repository("talk");
   await repository.git("checkout", "-q", "--orphan", "other");
   const first = await repository.commit("Subject\n\nparent class removed");
   for (const text of ["a", "b", "c"]) {
     await repository.write("file", text);
     await repository.commit();
   }
-  const place = await world.place(repository, first);
-  expect((await place.run()).events[0]).toMatchObject({ kind: "change", commits: 3 });
+  const target = await testbed.target(repository, first);
+  expect((await target.run()).events[0]).toMatchObject({ kind: "change", commits: 3 });
 });
 
 test("what is said to be safe is true", async () => {
-  const place = await world.place(await world.repository("moved"));
-  const move = () => world.aws.putParameter(place.parameter, "f".repeat(40));
-  world.aws.fail({ operation: "PutObject", path: ".diff", how: { run: move } });
-  const told = (await place.run()).events[0];
+  const target = await testbed.target(await testbed.repository("moved"));
+  const move = () => testbed.aws.putParameter(target.parameter, "f".repeat(40));
+  testbed.aws.fail({ operation: "PutObject", path: ".diff", how: { run: move } });
+  const told = (await target.run()).events[0];
   expect(told).toMatchObject({ event: "failed", code: "cursor-moved" });
   expect(told?.safe).not.toContain("the cursor has not moved");
 }, 30_000);

@@ -1,19 +1,20 @@
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
-import { collect, text } from "../../fixtures/collect-once.ts";
-import { openCollection, record } from "../../fixtures/collected-repository.ts";
+import { recordName } from "../../../image/chain/record.ts";
+import { collectOnce, latin1 } from "../../fixtures/collect-once.ts";
+import { makeCollectedRepository } from "../../fixtures/collected-repository.ts";
 import { EMPTY_TREE, makeRepository, type Repository } from "../../fixtures/repository.ts";
-import { openWorld, type World } from "../../fixtures/testbed.ts";
+import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
 
 setDefaultTimeout(60_000);
 
-let world: World;
+let testbed: Testbed;
 let repository: Repository;
 let from: string;
 let to: string;
 
 beforeAll(async () => {
-  world = await openWorld();
-  repository = await makeRepository({ path: `${world.root}/repository` });
+  testbed = await openTestbed();
+  repository = await makeRepository({ path: `${testbed.root}/repository` });
   const bytes = Uint8Array.from({ length: 9_000 }, (_, index) => (index * index) % 251);
   await repository.write("edited.bin", bytes);
   await repository.write("never shown", "text\n");
@@ -24,8 +25,8 @@ beforeAll(async () => {
   await repository.write("never shown", "another text\n");
   to = await repository.commit();
 });
-beforeEach(() => world.reset());
-afterAll(() => world.close());
+beforeEach(() => testbed.reset());
+afterAll(() => testbed.close());
 
 const binaryDiff = (from: string) => {
   const options = ["--full-index", "--find-renames", "--no-color", "--no-ext-diff", "--no-textconv"];
@@ -36,10 +37,12 @@ test.each([
   ["a host that sends just the files that changed", true, "blobless"],
   ["a host that sends everything", false, "shallow"],
 ])("BINARY=include has the content of binary files in the diff, from %s", async (_, filter, strategy) => {
-  world.host.options.filter = filter;
-  const { status, diff, event, metadata } = await collect(world, repository, from, { BINARY: "include" });
+  testbed.host.options.filter = filter;
+  const { status, diff, event, metadata } = await collectOnce(testbed, repository, from, {
+    BINARY: "include",
+  });
   expect(status).toBe(0);
-  expect(diff).toBe(text(await binaryDiff(from)));
+  expect(diff).toBe(latin1(await binaryDiff(from)));
   expect(diff).toContain("\nGIT binary patch\ndelta ");
   expect(event).toMatchObject({
     strategy,
@@ -53,21 +56,21 @@ test.each([
 });
 
 test.each(["", "omit"])("BINARY=%j leaves it out, and the record says so", async (BINARY) => {
-  const { diff, event } = await collect(world, repository, from, { BINARY });
+  const { diff, event } = await collectOnce(testbed, repository, from, { BINARY });
   expect(diff).toContain("\nBinary files a/edited.bin and b/edited.bin differ\n");
   expect(event).toMatchObject({ binary: false, files: 2, binaryFiles: 2 });
 });
 
 test("a baseline with binary content", async () => {
-  const { diff, event } = await collect(world, repository, null, { BINARY: "include" });
-  expect(diff).toBe(text(await binaryDiff(EMPTY_TREE)));
+  const { diff, event } = await collectOnce(testbed, repository, null, { BINARY: "include" });
+  expect(diff).toBe(latin1(await binaryDiff(EMPTY_TREE)));
   expect(event).toMatchObject({ kind: "baseline", binary: true, files: 3, binaryFiles: 2, linesAdded: 1 });
 });
 
 test.each(["include", "omit"])(
   "a step claimed with BINARY=%s is finished so, whatever is set then",
   async (BINARY) => {
-    await using collection = await openCollection();
+    await using collection = await makeCollectedRepository();
     await collection.repository.write("binary", Uint8Array.of(0, 1, 2));
     await collection.repository.commit();
     expect(await collection.collect({ BINARY })).toMatchObject({ status: 0 });
@@ -80,7 +83,7 @@ test.each(["include", "omit"])(
     const other = BINARY === "include" ? "omit" : "include";
     expect(await collection.collect({ BINARY: other })).toMatchObject({ status: 0 });
     expect(await collection.read(name)).toBe(stored);
-    expect(JSON.parse(await collection.read(record(1)))).toMatchObject({
+    expect(JSON.parse(await collection.read(recordName(1)))).toMatchObject({
       state: "complete",
       binary: BINARY === "include",
     });

@@ -1,32 +1,35 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { passLease, records } from "../../fixtures/chain-checker.ts";
+import { expireLease, readRecords } from "../../fixtures/chain-checker.ts";
 import type { Fault, FaultRule } from "../../fixtures/faults.ts";
-import { openScene, type Scene } from "../../fixtures/random-runs.ts";
-import { openWorld, type World } from "../../fixtures/testbed.ts";
+import { openRandomRuns, type RandomRuns } from "../../fixtures/random-runs.ts";
+import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
 
 // Hundreds of runs; a computer that is busy with something else is no defect.
 setDefaultTimeout(300_000);
-let world: World;
+let testbed: Testbed;
 /** A new history for each seed: CRASH_SEED=7 bun test crash */
 const seed = Number(process.env.CRASH_SEED ?? 1);
 let kills = 0;
 
 beforeAll(async () => {
-  world = await openWorld();
+  testbed = await openTestbed();
 });
 afterAll(async () => {
-  await world.close();
+  await testbed.close();
   console.log(`${kills} runs killed, with CRASH_SEED=${seed}`);
 });
-beforeEach(() => world.reset());
+beforeEach(() => testbed.reset());
 
 /** Says which seed it was, and what happened until then. */
-async function told(number: number, tell: (scene: Scene, say: (what: string) => void) => Promise<void>) {
+async function told(
+  number: number,
+  tell: (random: RandomRuns, say: (what: string) => void) => Promise<void>,
+) {
   const said: string[] = [];
   try {
-    await using scene = await openScene(world, seed * 1_000 + number);
-    await tell(scene, (what) => said.push(what));
-    await scene.check(true);
+    await using random = await openRandomRuns(testbed, seed * 1_000 + number);
+    await tell(random, (what) => said.push(what));
+    await random.check(true);
   } catch (error) {
     throw new Error(`CRASH_SEED=${seed}: ${said.join("; ")}: ${(error as Error).message}`, { cause: error });
   }
@@ -45,18 +48,18 @@ const boundaries: [left: boolean, call: number, after: boolean][] = [
 
 describe("killed", () => {
   test("at every boundary: the next run brings it in order", async () => {
-    await told(1, async ({ story, run, runProcess, dieAt, heal, place }, say) => {
+    await told(1, async ({ history, run, runProcess, dieAt, heal, target }, say) => {
       await heal();
       for (const [left, call, after] of boundaries) {
         if (left) {
-          await story.commit();
+          await history.commit();
           dieAt(4, false, () => {});
           expect(await run()).toBeInstanceOf(Error);
           kills++;
-          await passLease(world.aws, place.bucket);
+          await expireLease(testbed.aws, target.bucket);
         }
-        await story.goOn();
-        await story.commit();
+        await history.advance();
+        await history.commit();
         say(
           `killed ${after ? "after" : "before"} call ${call}${left ? " of a run that finishes another's step" : ""}`,
         );
@@ -74,14 +77,14 @@ describe("killed", () => {
   });
 
   test("at random moments, a process", async () => {
-    await told(2, async ({ story, roll, runProcess, heal, place }, say) => {
+    await told(2, async ({ history, random, runProcess, heal, target }, say) => {
       for (let each = 0; each < 20; each++) {
-        const milliseconds = 100 + roll(350);
-        say(`${await story.goOn()}, killed after ${milliseconds} ms`);
+        const milliseconds = 100 + random(350);
+        say(`${await history.advance()}, killed after ${milliseconds} ms`);
         const { status } = await runProcess((kill) => setTimeout(kill, milliseconds).unref());
         if (status === null) kills++;
-        if (roll(3) === 0) {
-          await passLease(world.aws, place.bucket);
+        if (random(3) === 0) {
+          await expireLease(testbed.aws, target.bucket);
           continue;
         }
         await heal();
@@ -93,14 +96,14 @@ describe("killed", () => {
   test.each([3, 4, 5, 6, 7])(
     "again and again at random boundaries, while history goes on (%i)",
     async (number) => {
-      await told(number, async ({ story, roll, run, dieAt, heal, place }, say) => {
+      await told(number, async ({ history, random, run, dieAt, heal, target }, say) => {
         for (let each = 0; each < 8; each++) {
-          for (let again = 2 + roll(4); again > 0; again--) {
-            const [call, after] = [1 + roll(6), roll(2) === 1];
-            say(`${await story.goOn()}, dead ${after ? "after" : "before"} call ${call}`);
+          for (let again = 2 + random(4); again > 0; again--) {
+            const [call, after] = [1 + random(6), random(2) === 1];
+            say(`${await history.advance()}, dead ${after ? "after" : "before"} call ${call}`);
             dieAt(call, after, () => {});
             if ((await run()) instanceof Error) kills++;
-            await passLease(world.aws, place.bucket);
+            await expireLease(testbed.aws, target.bucket);
           }
           await heal();
         }
@@ -109,11 +112,11 @@ describe("killed", () => {
   );
 
   test("while a diff of many parts is uploading", async () => {
-    await told(11, async ({ story, runProcess, heal, place }) => {
-      await story.repository.write("large", "All work and no play.\n".repeat(600_000));
-      await story.repository.commit();
-      const tree = await story.repository.git("rev-parse", "HEAD^{tree}");
-      story.trees.set(await story.repository.head(), tree);
+    await told(11, async ({ history, runProcess, heal, target }) => {
+      await history.repository.write("large", "All work and no play.\n".repeat(600_000));
+      await history.repository.commit();
+      const tree = await history.repository.git("rev-parse", "HEAD^{tree}");
+      history.trees.set(await history.repository.head(), tree);
       for (const [operation, after] of [
         ["CreateMultipartUpload", true],
         ["UploadPart", false],
@@ -127,11 +130,11 @@ describe("killed", () => {
           },
           after,
         });
-        const ran = await runProcess((kill) => world.aws.fail({ operation, how: how(kill) }));
+        const ran = await runProcess((kill) => testbed.aws.fail({ operation, how: how(kill) }));
         expect(ran.status).toBeNull();
         kills++;
-        expect((await records(world.aws, place.bucket)).at(-1)?.state).toBe("claimed");
-        await passLease(world.aws, place.bucket);
+        expect((await readRecords(testbed.aws, target.bucket)).at(-1)?.state).toBe("claimed");
+        await expireLease(testbed.aws, target.bucket);
       }
       await heal();
     });
@@ -162,37 +165,37 @@ describe("every single AWS call fails, once and for good", () => {
   ];
 
   test.each(faults)("%s", async (_, how) => {
-    await told(20 + faults.findIndex(([, each]) => each === how), async (scene, say) => {
-      const { story, run, heal, dieAt, place } = scene;
+    await told(20 + faults.findIndex(([, each]) => each === how), async (random, say) => {
+      const { history, run, heal, dieAt, target } = random;
       const inform = (operation: string): Fault =>
         typeof how !== "string" && "body" in how && operation.endsWith("Parameter")
           ? { ...how, body: json }
           : how;
       // The very first run makes the cursor.
-      world.aws.fail({ operation: "PutParameter", how: inform("PutParameter") });
+      testbed.aws.fail({ operation: "PutParameter", how: inform("PutParameter") });
       if (!((await run()) instanceof Error))
-        expect((await place.cursor())?.value).toBe(await story.repository.head());
+        expect((await target.cursor())?.value).toBe(await history.repository.head());
       await heal();
       for (const [call, rule] of calls) {
         // Once: it is tried again. For good: that run cannot go on, and the next one can.
         for (const attempts of [3, 1]) {
-          const head = await story.commit();
+          const head = await history.commit();
           // Only after a run that was killed anybody has to look for the newest record.
           if (rule.operation === "ListObjectsV2") {
             dieAt(4, false, () => {});
             await run();
-            await passLease(world.aws, place.bucket);
+            await expireLease(testbed.aws, target.bucket);
           }
-          const before = world.aws.calls.length;
-          world.aws.fail({ ...rule, how: inform(rule.operation) });
+          const before = testbed.aws.calls.length;
+          testbed.aws.fail({ ...rule, how: inform(rule.operation) });
           const outcome = await run(attempts);
-          const hit = world.aws.calls.slice(before).filter(({ operation }) => operation === rule.operation);
+          const hit = testbed.aws.calls.slice(before).filter(({ operation }) => operation === rule.operation);
           expect(hit.length).toBeGreaterThanOrEqual(rule.nth === "all" ? 1 : (rule.nth ?? 1));
           say(`${call}: ${outcome instanceof Error ? outcome.message : outcome.status}`);
           // Nobody is told that all is well unless it is.
           if (outcome instanceof Error) await heal();
-          else expect([outcome.status, (await place.cursor())?.value]).toEqual(["collected", head]);
-          await scene.check();
+          else expect([outcome.status, (await target.cursor())?.value]).toEqual(["collected", head]);
+          await random.check();
         }
       }
     });

@@ -4,24 +4,24 @@ import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { HeadObjectCommand } from "@aws-sdk/client-s3";
 import type { Repository } from "../../fixtures/repository.ts";
-import { openWorld, type Place, type World } from "../../fixtures/testbed.ts";
+import { openTestbed, type Target, type Testbed } from "../../fixtures/testbed.ts";
 import { type Running, startWorker } from "../../fixtures/worker.ts";
 
 const megabyte = 1024 ** 2;
 setDefaultTimeout(30_000);
-let world: World;
+let testbed: Testbed;
 let small: Repository;
 let medium: Repository;
 let large: Repository;
 
 beforeAll(async () => {
-  world = await openWorld();
-  small = await world.repository("small");
-  medium = await world.repository("medium", 6 * megabyte);
-  large = await world.repository("large", 40 * megabyte);
+  testbed = await openTestbed();
+  small = await testbed.repository("small");
+  medium = await testbed.repository("medium", 6 * megabyte);
+  large = await testbed.repository("large", 40 * megabyte);
 });
-afterAll(() => world.close());
-beforeEach(() => world.reset());
+afterAll(() => testbed.close());
+beforeEach(() => testbed.reset());
 
 /** Waits for `condition`, as long as the worker runs. */
 async function until(running: Running, condition: () => boolean): Promise<void> {
@@ -44,58 +44,58 @@ async function processesIn(folder: string): Promise<string[]> {
   return facts.filter((fact) => fact.includes(folder));
 }
 
-const callsTo = ({ bucket }: Place): string[] =>
-  world.aws.calls.filter(({ path }) => path.startsWith(`/${bucket}/`)).map(({ operation }) => operation);
+const callsTo = ({ bucket }: Target): string[] =>
+  testbed.aws.calls.filter(({ path }) => path.startsWith(`/${bucket}/`)).map(({ operation }) => operation);
 
 describe("the largest diff", () => {
   test.each([
     ["small", "10", 0],
     ["large", String(12 * megabyte), 1],
   ])("a %s one that is larger than %s bytes is not stored", async (size, MAX_DIFF_BYTES, uploads) => {
-    const place = await world.place(size === "small" ? small : large);
-    await place.expectFailed(await place.run({ MAX_DIFF_BYTES }), "diff-too-large", MAX_DIFF_BYTES);
-    const begun = callsTo(place).filter((operation) => operation === "CreateMultipartUpload");
+    const target = await testbed.target(size === "small" ? small : large);
+    await target.expectFailed(await target.run({ MAX_DIFF_BYTES }), "diff-too-large", MAX_DIFF_BYTES);
+    const begun = callsTo(target).filter((operation) => operation === "CreateMultipartUpload");
     expect(begun).toHaveLength(uploads);
   });
 
   test("one of just that size is", async () => {
-    const place = await world.place(small);
-    const bytes = (await (await world.place(small)).run()).events[0]?.bytes;
-    await place.expectFailed(await place.run({ MAX_DIFF_BYTES: String(bytes - 1) }), "diff-too-large");
-    expect((await place.run({ MAX_DIFF_BYTES: String(bytes) })).status).toBe(0);
-    await place.expectCollected();
+    const target = await testbed.target(small);
+    const bytes = (await (await testbed.target(small)).run()).events[0]?.bytes;
+    await target.expectFailed(await target.run({ MAX_DIFF_BYTES: String(bytes - 1) }), "diff-too-large");
+    expect((await target.run({ MAX_DIFF_BYTES: String(bytes) })).status).toBe(0);
+    await target.expectCollected();
   });
 });
 
 describe("the deadline", () => {
   test("while the host does not send what it should", async () => {
-    const place = await world.place(small);
-    world.host.options.hang = true;
-    const ran = await place.run({ REPOSITORY_TIMEOUT_SECONDS: "1" });
-    await place.expectFailed(ran, "deadline", "REPOSITORY_TIMEOUT_SECONDS");
+    const target = await testbed.target(small);
+    testbed.host.options.hang = true;
+    const ran = await target.run({ REPOSITORY_TIMEOUT_SECONDS: "1" });
+    await target.expectFailed(ran, "deadline", "REPOSITORY_TIMEOUT_SECONDS");
     expect(ran.seconds).toBeLessThan(8);
   });
 
   test("while the store gives no answer, whatever it was asked", async () => {
     const operations = ["PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"];
-    const places: [string, Place][] = [];
+    const places: [string, Target][] = [];
     for (const operation of operations)
-      places.push([operation, await world.place(operation === "PutObject" ? small : medium)]);
-    const runs = places.map(async ([operation, place]) => {
-      world.aws.fail({ operation, path: place.bucket, nth: "all", how: "hang" });
-      const ran = await place.run({ REPOSITORY_TIMEOUT_SECONDS: "4" });
-      expect(callsTo(place)).toContain(operation);
-      await place.expectFailed(ran, "deadline", "REPOSITORY_TIMEOUT_SECONDS");
+      places.push([operation, await testbed.target(operation === "PutObject" ? small : medium)]);
+    const runs = places.map(async ([operation, target]) => {
+      testbed.aws.fail({ operation, path: target.bucket, nth: "all", how: "hang" });
+      const ran = await target.run({ REPOSITORY_TIMEOUT_SECONDS: "4" });
+      expect(callsTo(target)).toContain(operation);
+      await target.expectFailed(ran, "deadline", "REPOSITORY_TIMEOUT_SECONDS");
       expect(ran.seconds).toBeLessThan(15);
     });
     await Promise.all(runs);
   });
 
   test("while the cursor gets no answer", async () => {
-    const place = await world.place(small);
-    world.aws.fail({ operation: "GetParameter", nth: "all", how: "hang" });
-    const ran = await place.run({ REPOSITORY_TIMEOUT_SECONDS: "1" });
-    await place.expectFailed(ran, "deadline");
+    const target = await testbed.target(small);
+    testbed.aws.fail({ operation: "GetParameter", nth: "all", how: "hang" });
+    const ran = await target.run({ REPOSITORY_TIMEOUT_SECONDS: "1" });
+    await target.expectFailed(ran, "deadline");
     expect(ran.seconds).toBeLessThan(8);
   });
 });
@@ -105,8 +105,8 @@ describe.each([
   ["SIGINT", 130],
 ] as const)("%s", (signal, status) => {
   /** Stops the worker at a moment, and expects that it ends soon, with nothing running or lying about. */
-  async function stop(place: Place, moment: () => boolean) {
-    const running = await startWorker(place.environment);
+  async function stop(target: Target, moment: () => boolean) {
+    const running = await startWorker(target.environment);
     await until(running, moment);
     expect(await processesIn(running.temporary)).not.toEqual([]);
     const sent = performance.now();
@@ -116,31 +116,31 @@ describe.each([
     expect(await processesIn(running.temporary)).toEqual([]);
     expect(ran).toMatchObject({ status, left: [], stderr: "" });
     expect(ran.events.at(0)).toMatchObject({ event: "failed", code: "stopped" });
-    await place.expectUntouched();
+    await target.expectUntouched();
   }
 
   test("during a fetch", async () => {
-    const place = await world.place(small);
-    world.host.options.hang = true;
-    await stop(place, () => world.host.requests.length > 0);
+    const target = await testbed.target(small);
+    testbed.host.options.hang = true;
+    await stop(target, () => testbed.host.requests.length > 0);
   });
 
   test("during an upload", async () => {
-    const place = await world.place(large);
-    world.aws.fail({ operation: "UploadPart", nth: "all", how: { delayMs: 500 } });
-    await stop(place, () => callsTo(place).includes("UploadPart"));
+    const target = await testbed.target(large);
+    testbed.aws.fail({ operation: "UploadPart", nth: "all", how: { delayMs: 500 } });
+    await stop(target, () => callsTo(target).includes("UploadPart"));
   });
 
   test("during an upload that gets no answer", async () => {
-    const place = await world.place(large);
-    world.aws.fail({ operation: "UploadPart", nth: "all", how: "hang" });
-    await stop(place, () => callsTo(place).includes("UploadPart"));
+    const target = await testbed.target(large);
+    testbed.aws.fail({ operation: "UploadPart", nth: "all", how: "hang" });
+    await stop(target, () => callsTo(target).includes("UploadPart"));
   });
 });
 
 /** Runs the worker to its end, and gives the most memory it took and the largest file it had, both in bytes. */
-async function watch(place: Place) {
-  const running = await startWorker(place.environment);
+async function watch(target: Target) {
+  const running = await startWorker(target.environment);
   let [memory, disk] = [0, 0];
   while (running.process.exitCode === null) {
     const status = await readFile(`/proc/${running.process.pid}/status`, "utf8").catch(() => "");
@@ -152,27 +152,29 @@ async function watch(place: Place) {
 }
 
 test("neither memory nor disk grows with the diff: 1 GB of it", async () => {
-  const place = await world.place(await thousandFiles(), null);
-  const { ran, memory, disk } = await watch(place);
+  const target = await testbed.target(await thousandFiles(), null);
+  const { ran, memory, disk } = await watch(target);
   expect(ran.events.at(0)).toMatchObject({ event: "collected", files: 1000 });
   expect(ran.events.at(0)?.bytes).toBeGreaterThan(1000 * megabyte);
-  const stored = await world.aws.s3.send(new HeadObjectCommand({ Bucket: place.bucket, Key: place.diff }));
+  const stored = await testbed.aws.s3.send(
+    new HeadObjectCommand({ Bucket: target.bucket, Key: target.diff }),
+  );
   expect(stored.ContentLength).toBe(ran.events.at(0)?.bytes);
   expect(memory).toBeGreaterThan(20 * megabyte);
   expect(memory).toBeLessThan(200 * megabyte);
   expect(disk).toBeGreaterThan(megabyte / 2);
   expect(disk).toBeLessThan(2 * megabyte);
-  expect((await place.cursor())?.value).toBe(place.to);
+  expect((await target.cursor())?.value).toBe(target.to);
 }, 120_000);
 
 test("nor does memory grow with the pack: 400 MB of it", async () => {
-  const repository = await world.repository("noise");
+  const repository = await testbed.repository("noise");
   // So that making the pack takes no longer than sending it.
   await repository.git("config", "core.bigFileThreshold", "1m");
   await repository.git("config", "core.compression", "0");
   for (let file = 0; file < 8; file++) await repository.write(`noise-${file}`, randomBytes(50 * megabyte));
   await repository.commit();
-  const { ran, memory } = await watch(await world.place(repository));
+  const { ran, memory } = await watch(await testbed.target(repository));
   expect(ran).toMatchObject({ status: 0, stderr: "", left: [] });
   expect(ran.events.at(0)).toMatchObject({ event: "collected", strategy: "blobless", binaryFiles: 8 });
   expect(ran.events.at(0)?.packBytes).toBeGreaterThan(400 * megabyte);
@@ -188,7 +190,7 @@ async function largestFile(folder: string): Promise<number> {
 
 /** A repository whose baseline is a thousand times the megabyte that it takes to send it. */
 async function thousandFiles(): Promise<Repository> {
-  const repository = await world.repository("thousand");
+  const repository = await testbed.repository("thousand");
   const noise = randomBytes(0.75 * megabyte)
     .toString("base64")
     .replaceAll(/.{75}/g, "$&\n");

@@ -1,30 +1,30 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readSettings } from "../../../image/config/settings.ts";
-import { passLease, records } from "../../fixtures/chain-checker.ts";
-import { openScene, type Scene } from "../../fixtures/random-runs.ts";
+import { expireLease, readRecords } from "../../fixtures/chain-checker.ts";
+import { openRandomRuns, type RandomRuns } from "../../fixtures/random-runs.ts";
 import { oracle } from "../../fixtures/repository.ts";
-import { openWorld, type World } from "../../fixtures/testbed.ts";
+import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
 import { type Ran, runWorker, startWorker } from "../../fixtures/worker.ts";
 
 setDefaultTimeout(120_000);
-let world: World;
-let scene: Scene;
+let testbed: Testbed;
+let random: RandomRuns;
 let seed = 50_000;
 
 beforeAll(async () => {
-  world = await openWorld();
+  testbed = await openTestbed();
 });
-afterAll(() => world.close());
+afterAll(() => testbed.close());
 beforeEach(async () => {
-  world.reset();
-  await scene?.[Symbol.asyncDispose]();
-  scene = await openScene(world, ++seed);
+  testbed.reset();
+  await random?.[Symbol.asyncDispose]();
+  random = await openRandomRuns(testbed, ++seed);
 });
-afterAll(() => scene?.[Symbol.asyncDispose]());
+afterAll(() => random?.[Symbol.asyncDispose]());
 
 /** So many workers at the same moment, each told the same time. */
 async function race(workers: number, time: string): Promise<Ran[]> {
-  const environment = { ...scene.place.environment, SCHEDULED_TIME: time };
+  const environment = { ...random.target.environment, SCHEDULED_TIME: time };
   return Promise.all(Array.from({ length: workers }, () => runWorker(environment)));
 }
 const firsts = (ran: readonly Ran[]) => ran.map(({ events }) => events[0]?.event).sort();
@@ -34,9 +34,9 @@ describe("started at once", () => {
     [2, 8],
     [10, 3],
   ])("%i workers store one diff for each step, again and again", async (workers, days) => {
-    const { story, place, check } = scene;
+    const { history, target, check } = random;
     for (let day = 1; day <= days; day++) {
-      const head = await story.commit();
+      const head = await history.commit();
       const ran = await race(workers, `2026-02-0${day}T00:00:00Z`);
       for (const { status, events, left, stderr } of ran) {
         const code = { status, code: events[0]?.code, left, stderr };
@@ -46,7 +46,7 @@ describe("started at once", () => {
       expect(firsts(ran).filter((event) => event === "collected")).toHaveLength(1);
       for (const event of firsts(ran))
         expect(["collected", "locked", "unchanged"]).toContain(event as string);
-      expect((await place.cursor())?.value).toBe(head);
+      expect((await target.cursor())?.value).toBe(head);
       const chain = await check();
       expect(chain).toHaveLength(day);
       expect(chain.filter(({ diff }) => diff !== null)).toHaveLength(day);
@@ -54,33 +54,33 @@ describe("started at once", () => {
   });
 
   test("a worker that finds a step at work leaves it, says until when, and is fine", async () => {
-    const { place } = scene;
+    const { target } = random;
     // The first run is held up just before it stores its diff.
     const [storing, on] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const run = () => {
       storing.resolve();
       return on.promise;
     };
-    world.aws.fail({ operation: "PutObject", path: ".diff", how: { run } });
-    const owner = await startWorker({ ...place.environment, REPOSITORY_TIMEOUT_SECONDS: "100" });
+    testbed.aws.fail({ operation: "PutObject", path: ".diff", how: { run } });
+    const owner = await startWorker({ ...target.environment, REPOSITORY_TIMEOUT_SECONDS: "100" });
     await storing.promise;
-    const [claim] = await records(world.aws, place.bucket);
-    const second = await place.run({ REPOSITORY_TIMEOUT_SECONDS: "100", STEP_LEASE_SECONDS: "120" });
+    const [claim] = await readRecords(testbed.aws, target.bucket);
+    const second = await target.run({ REPOSITORY_TIMEOUT_SECONDS: "100", STEP_LEASE_SECONDS: "120" });
     expect(second.status).toBe(0);
     const until = new Date(Date.parse(claim?.claimed ?? "") + 120_000).toISOString();
     expect(second.events[0]).toMatchObject({ event: "locked", record: "_steps/0000000001.json", until });
     expect(second.events[1]).toMatchObject({ event: "summary", locked: 1, failed: [] });
-    expect((await records(world.aws, place.bucket))[0]).toEqual(claim as never);
+    expect((await readRecords(testbed.aws, target.bucket))[0]).toEqual(claim as never);
     on.resolve();
     expect((await owner.finished).events[0]).toMatchObject({ event: "collected", kind: "baseline" });
-    await scene.check();
+    await random.check();
   });
 
   test("delivered twice, one after the other, the second finds nothing to do", async () => {
-    const { place } = scene;
-    const [first, second] = [await place.run(), await place.run()];
+    const { target } = random;
+    const [first, second] = [await target.run(), await target.run()];
     expect([first, second].map(({ events }) => events[0]?.event)).toEqual(["collected", "unchanged"]);
-    expect(await scene.check()).toHaveLength(1);
+    expect(await random.check()).toHaveLength(1);
   });
 });
 
@@ -89,29 +89,29 @@ describe("a step whose owner is dead", () => {
     ["before its diff was stored", false],
     ["after its diff was stored", true],
   ])("%s, is finished to the same name and bytes, and the same run goes on to the head", async (_, after) => {
-    const { story, place, heal, check } = scene;
+    const { history, target, heal, check } = random;
     await heal();
-    const from = await story.repository.head();
-    const to = await story.commit();
+    const from = await history.repository.head();
+    const to = await history.commit();
     const dying = { SCHEDULED_TIME: "2026-03-01T01:02:03Z" };
-    const running = await startWorker({ ...place.environment, ...dying });
+    const running = await startWorker({ ...target.environment, ...dying });
     const run = () => {
       running.process.kill("SIGKILL");
       throw new Error("Whoever made this call is dead.");
     };
-    world.aws.fail({ operation: "PutObject", path: ".diff", how: { run, after } });
+    testbed.aws.fail({ operation: "PutObject", path: ".diff", how: { run, after } });
     expect((await running.finished).status).toBeNull();
-    world.aws.clearFaults();
+    testbed.aws.clearFaults();
     const name = `2026-03-01-0102_${from.slice(0, 7)}-${to.slice(0, 7)}.diff`;
-    const before = await world.aws.objects(place.bucket);
+    const before = await testbed.aws.objects(target.bucket);
     expect(before.includes(name)).toBe(after);
 
-    const head = await story.commit();
+    const head = await history.commit();
     // Left alone while the lease lasts.
-    expect((await place.run()).events[0]).toMatchObject({ event: "locked" });
-    expect(await world.aws.objects(place.bucket)).toEqual(before);
-    await passLease(world.aws, place.bucket);
-    const ran = await place.run({ SCHEDULED_TIME: "2026-03-02T01:02:03Z" });
+    expect((await target.run()).events[0]).toMatchObject({ event: "locked" });
+    expect(await testbed.aws.objects(target.bucket)).toEqual(before);
+    await expireLease(testbed.aws, target.bucket);
+    const ran = await target.run({ SCHEDULED_TIME: "2026-03-02T01:02:03Z" });
     expect(ran.status).toBe(0);
     expect(
       ran.events.map(({ event, from, to, storedAt }) => [event, from, to, storedAt?.split("/").at(-1)]),
@@ -120,53 +120,53 @@ describe("a step whose owner is dead", () => {
       ["collected", to, head, `2026-03-02-0102_${to.slice(0, 7)}-${head.slice(0, 7)}.diff`],
       ["summary", undefined, undefined, undefined],
     ]);
-    const right = await oracle(story.repository.path, from, to);
-    expect(Buffer.compare(await world.aws.body(place.bucket, name), right)).toBe(0);
+    const right = await oracle(history.repository.path, from, to);
+    expect(Buffer.compare(await testbed.aws.body(target.bucket, name), right)).toBe(0);
     expect(await check()).toHaveLength(3);
   });
 
   test("ten at once find it: one finishes it, and each step has one diff", async () => {
-    const { story, place, heal, check, runProcess } = scene;
+    const { history, target, heal, check, runProcess } = random;
     await heal();
-    await story.commit();
+    await history.commit();
     // Dead once the claim is there.
-    await runProcess((kill) => scene.dieAt(4, false, kill));
-    expect((await records(world.aws, place.bucket)).at(-1)?.state).toBe("claimed");
-    const head = await story.commit();
-    await passLease(world.aws, place.bucket);
+    await runProcess((kill) => random.dieAt(4, false, kill));
+    expect((await readRecords(testbed.aws, target.bucket)).at(-1)?.state).toBe("claimed");
+    const head = await history.commit();
+    await expireLease(testbed.aws, target.bucket);
     const ran = await race(10, "2026-04-01T00:00:00Z");
     expect(ran.map(({ status }) => status)).toEqual(Array(10).fill(0));
     expect(await check()).toHaveLength(3);
-    expect((await place.cursor())?.value).toBe(head);
+    expect((await target.cursor())?.value).toBe(head);
   });
 
   test("by its own error, not by a kill, is free at once", async () => {
-    const { story, place, heal, check, run } = scene;
+    const { history, target, heal, check, run } = random;
     await heal();
     for (const operation of ["PutObject", "PutParameter"]) {
-      const head = await story.commit();
+      const head = await history.commit();
       const path = operation === "PutObject" ? ".diff" : undefined;
-      world.aws.fail({ operation, path, how: { status: 500, code: "InternalError" } });
+      testbed.aws.fail({ operation, path, how: { status: 500, code: "InternalError" } });
       expect(await run()).toBeInstanceOf(Error);
       expect(await run()).toMatchObject({ status: operation === "PutObject" ? "collected" : "unchanged" });
-      expect((await place.cursor())?.value).toBe(head);
+      expect((await target.cursor())?.value).toBe(head);
     }
     await check();
   });
 
   test("really waits for the lease, and no longer", async () => {
-    const { story, place, heal, check, runProcess } = scene;
+    const { history, target, heal, check, runProcess } = random;
     await heal();
-    await story.commit();
-    await runProcess((kill) => scene.dieAt(4, false, kill));
+    await history.commit();
+    await runProcess((kill) => random.dieAt(4, false, kill));
     const short = { REPOSITORY_TIMEOUT_SECONDS: "9", STEP_LEASE_SECONDS: "10" };
-    const left = (await place.run(short)).events[0];
+    const left = (await target.run(short)).events[0];
     expect(left?.event).toBe("locked");
     const wait = Date.parse(left?.until) - Date.now();
     expect(wait).toBeGreaterThan(0);
     expect(wait).toBeLessThanOrEqual(10_000);
     await Bun.sleep(wait + 10);
-    expect((await place.run(short)).events[0]?.event).toBe("collected");
+    expect((await target.run(short)).events[0]?.event).toBe("collected");
     await check();
   });
 });
@@ -177,12 +177,12 @@ describe("a lease that a run could outlive", () => {
     ["60", "59"],
     [undefined, "3600"],
   ])("is refused: timeout %p, lease %p", async (REPOSITORY_TIMEOUT_SECONDS, STEP_LEASE_SECONDS) => {
-    const { place } = scene;
+    const { target } = random;
     const timeout = REPOSITORY_TIMEOUT_SECONDS && { REPOSITORY_TIMEOUT_SECONDS };
-    const ran = await place.run({ ...timeout, STEP_LEASE_SECONDS });
+    const ran = await target.run({ ...timeout, STEP_LEASE_SECONDS });
     expect(ran.status).toBe(2);
     expect(ran.stdout).toContain(`STEP_LEASE_SECONDS is \\"${STEP_LEASE_SECONDS}\\"`);
-    expect(world.aws.calls).toEqual([]);
+    expect(testbed.aws.calls).toEqual([]);
   });
 
   test("and by default is a minute longer than the timeout", () => {

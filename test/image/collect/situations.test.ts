@@ -4,76 +4,76 @@ import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import type { CompleteStep } from "../../../image/chain/record.ts";
 import packageFile from "../../../package.json";
-import { records } from "../../fixtures/chain-checker.ts";
+import { readRecords } from "../../fixtures/chain-checker.ts";
 import type { FaultRule } from "../../fixtures/faults.ts";
 import { type HostOptions, startHost } from "../../fixtures/git-host.ts";
 import { makeRepository, type Repository } from "../../fixtures/repository.ts";
-import { openWorld, type World } from "../../fixtures/testbed.ts";
+import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
 import { runWorker, startWorker } from "../../fixtures/worker.ts";
 
 /** The design's table of situations, row by row; a history that was rewritten is in history.test.ts. */
 setDefaultTimeout(30_000);
-let world: World;
+let testbed: Testbed;
 let small: Repository;
 let large: Repository;
 
 beforeAll(async () => {
-  world = await openWorld();
-  small = await world.repository("small");
-  large = await world.repository("large", 12_000_000);
+  testbed = await openTestbed();
+  small = await testbed.repository("small");
+  large = await testbed.repository("large", 12_000_000);
 });
-afterAll(() => world.close());
-beforeEach(() => world.reset());
+afterAll(() => testbed.close());
+beforeEach(() => testbed.reset());
 
 const git = Bun.which("git");
-const operations = () => world.aws.calls.map(({ operation }) => operation);
+const operations = () => testbed.aws.calls.map(({ operation }) => operation);
 const lastLine = (stdout: string) => JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "");
 
 describe("the cursor and the head", () => {
   test("no cursor: a baseline, and the cursor is created", async () => {
-    const place = await world.place(small, null);
-    const ran = await place.run();
+    const target = await testbed.target(small, null);
+    const ran = await target.run();
     expect(ran).toMatchObject({ status: 0, left: [], stderr: "" });
-    expect(ran.events.at(0)).toMatchObject({ event: "collected", kind: "baseline", to: place.to });
-    await place.expectCollected();
-    expect((await place.cursor())?.version).toBe(1);
+    expect(ran.events.at(0)).toMatchObject({ event: "collected", kind: "baseline", to: target.to });
+    await target.expectCollected();
+    expect((await target.cursor())?.version).toBe(1);
   });
 
   test("the head is the cursor: nothing is stored, and nothing asked for but the two", async () => {
-    const place = await world.place(small, await small.head());
-    const ran = await place.run();
+    const target = await testbed.target(small, await small.head());
+    const ran = await target.run();
     expect(ran).toMatchObject({ status: 0, left: [] });
-    expect(ran.events.at(0)).toMatchObject({ event: "unchanged", commit: place.to });
+    expect(ran.events.at(0)).toMatchObject({ event: "unchanged", commit: target.to });
     expect(operations()).toEqual(["GetParameter", "ListObjectsV2"]);
-    expect(world.host.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+    expect(testbed.host.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
       "GET /small.git/info/refs",
       "POST /small.git/git-upload-pack",
     ]);
-    await place.expectUntouched();
+    await target.expectUntouched();
   });
 
   test("the head differs: its diff is stored, then the cursor that the bash version left is moved", async () => {
-    const place = await world.place(small);
-    expect((await place.run()).status).toBe(0);
-    await place.expectCollected();
-    const [diff = ""] = await world.aws.objects(place.bucket);
+    const target = await testbed.target(small);
+    expect((await target.run()).status).toBe(0);
+    await target.expectCollected();
+    const [diff = ""] = await testbed.aws.objects(target.bucket);
     expect(diff).toMatch(/^\d{4}-\d\d-\d\d-\d{4}_[0-9a-f]{7}-[0-9a-f]{7}\.diff$/);
-    expect(await place.cursor()).toEqual({ value: place.to, version: 2, type: "String" });
+    expect(await target.cursor()).toEqual({ value: target.to, version: 2, type: "String" });
     expect(operations().at(-1)).toBe("PutParameter");
   });
 
   test("a step's record tells everything of it", async () => {
     const before = new Date().toISOString();
-    const place = await world.place(small);
-    await place.run();
-    const [, record] = (await records(world.aws, place.bucket)) as CompleteStep[];
-    const diff = await world.aws.body(place.bucket, place.diff);
+    const target = await testbed.target(small);
+    await target.run();
+    const [, record] = (await readRecords(testbed.aws, target.bucket)) as CompleteStep[];
+    const diff = await testbed.aws.body(target.bucket, target.diff);
     const tree = (commit: string) => small.git("rev-parse", `${commit}^{tree}`);
     expect(record).toEqual({
       ...{ schemaVersion: 1, state: "complete", number: 2, previous: "_steps/0000000001.json" },
-      ...{ repository: world.host.url("small"), ref: "refs/heads/main", binary: false, kind: "change" },
-      ...{ from: place.from, to: place.to, last: place.from, expected: null, diff: place.diff },
-      ...{ fromTree: await tree(place.from), toTree: await tree(place.to) },
+      ...{ repository: testbed.host.url("small"), ref: "refs/heads/main", binary: false, kind: "change" },
+      ...{ from: target.from, to: target.to, last: target.from, expected: null, diff: target.diff },
+      ...{ fromTree: await tree(target.from), toTree: await tree(target.to) },
       ...{ bytes: diff.length, sha256: createHash("sha256").update(diff).digest("hex") },
       ...{ files: 1, binaryFiles: 0, linesAdded: 1, linesRemoved: 1, commits: 1 },
       ...{ strategy: "blobless", packBytes: expect.any(Number), owner: expect.any(String) },
@@ -90,30 +90,30 @@ describe("the cursor and the head", () => {
   });
 
   test("no commit yet: nothing; the first commit is a baseline", async () => {
-    await using fresh = await makeRepository({ path: join(world.root, "fresh") });
+    await using fresh = await makeRepository({ path: join(testbed.root, "fresh") });
     const empty: Record<string, string> = {
-      ...(await world.place(small, null)).environment,
-      GIT_REPO: world.host.url("fresh"),
+      ...(await testbed.target(small, null)).environment,
+      GIT_REPO: testbed.host.url("fresh"),
     };
     const ran = await runWorker(empty);
     expect(ran.events.map(({ event }) => event)).toEqual(["empty", "summary"]);
     expect(ran.status).toBe(0);
-    expect(await world.aws.objects(empty.RESULTS_BUCKET ?? "")).toEqual([]);
-    expect(await world.aws.parameter(empty.PARAMETER_NAME ?? "")).toBeUndefined();
+    expect(await testbed.aws.objects(empty.RESULTS_BUCKET ?? "")).toEqual([]);
+    expect(await testbed.aws.parameter(empty.PARAMETER_NAME ?? "")).toBeUndefined();
     await fresh.write("file", "first\n");
     await fresh.commit();
-    const place = await world.place(fresh, null);
-    expect((await place.run()).events.at(0)).toMatchObject({ event: "collected", kind: "baseline" });
-    await place.expectCollected();
+    const target = await testbed.target(fresh, null);
+    expect((await target.run()).events.at(0)).toMatchObject({ event: "collected", kind: "baseline" });
+    await target.expectCollected();
   });
 
   test.each(["HEAD", "8fbbe55", "-", " ", "A".repeat(40), `${"a".repeat(40)} `, "a".repeat(41)])(
     "a cursor that is no commit id: %j",
     async (value) => {
-      const place = await world.place(small, value);
-      const ran = await place.run();
-      await place.expectFailed(ran, "cursor-invalid", `"${value}"`);
-      expect(ran.events.at(0)?.message).toContain(place.parameter);
+      const target = await testbed.target(small, value);
+      const ran = await target.run();
+      await target.expectFailed(ran, "cursor-invalid", `"${value}"`);
+      expect(ran.events.at(0)?.message).toContain(target.parameter);
     },
   );
 
@@ -123,10 +123,10 @@ describe("the cursor and the head", () => {
     ["cut off", "reset"],
   ])("a cursor that cannot be read, %s, is never a first run", async (_, how) => {
     for (const cursor of [null, undefined]) {
-      const place = await world.place(small, cursor);
-      world.aws.fail({ operation: "GetParameter", nth: "all", how });
-      await place.expectFailed(await place.run(), "cursor-unreadable", place.parameter);
-      world.reset();
+      const target = await testbed.target(small, cursor);
+      testbed.aws.fail({ operation: "GetParameter", nth: "all", how });
+      await target.expectFailed(await target.run(), "cursor-unreadable", target.parameter);
+      testbed.reset();
     }
   });
 });
@@ -145,9 +145,9 @@ describe("the host", () => {
     ["never answers", "deadline", { hang: true }, { REPOSITORY_TIMEOUT_SECONDS: "1" }],
     ["is too slow", "deadline", { delayMs: 700 }, { REPOSITORY_TIMEOUT_SECONDS: "1" }],
   ])("%s: %s", async (_, code, options, environment = {}) => {
-    const place = await world.place(large);
-    Object.assign(world.host.options, options);
-    await place.expectFailed(await place.run(environment), code, "", environment.GIT_REPO);
+    const target = await testbed.target(large);
+    Object.assign(testbed.host.options, options);
+    await target.expectFailed(await target.run(environment), code, "", environment.GIT_REPO);
   });
 });
 
@@ -163,27 +163,27 @@ describe("the store", () => {
     ["CompleteMultipartUpload fails", "large", { operation: "CompleteMultipartUpload", how }],
     ["it fails with 200", "large", { operation: "CompleteMultipartUpload", how: { status: 200, body } }],
   ])("%s: no object, no unfinished upload; the next run stores it", async (_, size, rule) => {
-    const place = await world.place({ small, large }[size]);
-    world.aws.fail({ ...rule, nth: "all" });
+    const target = await testbed.target({ small, large }[size]);
+    testbed.aws.fail({ ...rule, nth: "all" });
     const said = rule.how === "cut" ? "" : "InternalError";
-    await place.expectFailed(await place.run(), "store-failed", said);
-    world.reset();
-    expect((await place.run()).status).toBe(0);
-    await place.expectCollected();
+    await target.expectFailed(await target.run(), "store-failed", said);
+    testbed.reset();
+    expect((await target.run()).status).toBe(0);
+    await target.expectCollected();
   });
 
   test.each([
     ["fails", "exit 1", "git-failed"],
     ["is killed", "kill -9 $$", "git-killed"],
   ])("git %s while its output is uploading: no object, no unfinished upload", async (_, end, code) => {
-    const folder = join(world.root, end.replaceAll(/\W/g, ""));
+    const folder = join(testbed.root, end.replaceAll(/\W/g, ""));
     await mkdir(folder);
     const fake = `#!/bin/sh\n[ "$1" = diff ] || exec ${git} "$@"\nyes | head -c 9000000\nsleep 0.3\n${end}\n`;
     await writeFile(join(folder, "git"), fake, { mode: 0o755 });
-    const place = await world.place(large);
-    const ran = await place.run({ PATH: [folder, process.env.PATH].join(delimiter) });
+    const target = await testbed.target(large);
+    const ran = await target.run({ PATH: [folder, process.env.PATH].join(delimiter) });
     expect(operations()).toContain("CreateMultipartUpload");
-    await place.expectFailed(ran, code, "git diff");
+    await target.expectFailed(ran, code, "git diff");
   });
 
   test("the record cannot be completed, or the cursor not be moved: the next run stores the same again", async () => {
@@ -191,61 +191,61 @@ describe("the store", () => {
     const record = [3, 4].map((nth): FaultRule => ({ operation: "PutObject", path: "_steps", nth, how }));
     const cursor: FaultRule[] = [{ operation: "PutParameter", nth: "all", how }];
     for (const rules of [record, cursor]) {
-      const place = await world.place(small);
-      for (const rule of rules) world.aws.fail(rule);
-      const failed = await place.run();
+      const target = await testbed.target(small);
+      for (const rule of rules) testbed.aws.fail(rule);
+      const failed = await target.run();
       expect(failed.status).toBe(1);
       expect(failed.events.at(0)?.code).toBe(rules === record ? "store-failed" : "cursor-unwritable");
-      expect(await world.aws.objects(place.bucket)).toContain(place.diff);
-      expect((await place.cursor())?.value).toBe(place.from);
-      world.reset();
-      expect((await place.run()).status).toBe(0);
-      await place.expectCollected();
+      expect(await testbed.aws.objects(target.bucket)).toContain(target.diff);
+      expect((await target.cursor())?.value).toBe(target.from);
+      testbed.reset();
+      expect((await target.run()).status).toBe(0);
+      await target.expectCollected();
     }
   });
 
   test("run twice at once: one step, and the cursor at its end", async () => {
-    const place = await world.place(large);
-    await Promise.all([place.run(), place.run()]);
-    await place.expectCollected();
+    const target = await testbed.target(large);
+    await Promise.all([target.run(), target.run()]);
+    await target.expectCollected();
   });
 
   test.each([
     ["moved", undefined],
     ["created", null],
   ])("a cursor that somebody else %s meanwhile is kept", async (_, cursor) => {
-    const place = await world.place(small, cursor);
+    const target = await testbed.target(small, cursor);
     const theirs = "1".repeat(40);
-    const move = () => world.aws.putParameter(place.parameter, theirs);
-    world.aws.fail({ operation: "PutObject", path: ".diff", how: { run: move } });
-    const ran = await place.run();
+    const move = () => testbed.aws.putParameter(target.parameter, theirs);
+    testbed.aws.fail({ operation: "PutObject", path: ".diff", how: { run: move } });
+    const ran = await target.run();
     expect(ran.status).toBe(1);
     expect(ran.events.at(0)).toMatchObject({ event: "failed", code: "cursor-moved" });
-    expect((await place.cursor())?.value).toBe(theirs);
+    expect((await target.cursor())?.value).toBe(theirs);
   });
 });
 
 describe("many repositories", () => {
   /** One run of several: the same repository under names and with cursors of their own. */
   async function many(names: string[]) {
-    const places = [];
+    const targets = [];
     for (const name of names) {
-      await symlink("small", join(world.root, name)).catch(() => {});
-      places.push(await world.place(small));
+      await symlink("small", join(testbed.root, name)).catch(() => {});
+      targets.push(await testbed.target(small));
     }
-    const entries = places.map(({ parameter, bucket }, index) => ({
-      gitRepo: world.host.url(names[index] ?? ""),
+    const entries = targets.map(({ parameter, bucket }, index) => ({
+      gitRepo: testbed.host.url(names[index] ?? ""),
       parameterName: parameter,
       resultsBucket: bucket,
     }));
-    const { GIT_REPO: _, PARAMETER_NAME: __, RESULTS_BUCKET: ___, ...shared } = places[0]?.environment ?? {};
-    return { places, entries, environment: () => ({ ...shared, REPOSITORIES: JSON.stringify(entries) }) };
+    const { GIT_REPO: _, PARAMETER_NAME: __, RESULTS_BUCKET: ___, ...shared } = targets[0]?.environment ?? {};
+    return { targets, entries, environment: () => ({ ...shared, REPOSITORIES: JSON.stringify(entries) }) };
   }
 
   test("one that fails is named in the last line, and the others are collected", async () => {
-    const { places, entries, environment } = await many(["a", "b", "c"]);
-    const [first, broken, last] = places;
-    const gitRepo = world.host.url("none");
+    const { targets, entries, environment } = await many(["a", "b", "c"]);
+    const [first, broken, last] = targets;
+    const gitRepo = testbed.host.url("none");
     Object.assign(entries[1] ?? {}, { gitRepo });
     const ran = await runWorker(environment());
     expect(ran).toMatchObject({ status: 1, left: [] });
@@ -256,29 +256,29 @@ describe("many repositories", () => {
       failures: 1,
       failed: [gitRepo],
     });
-    for (const place of [first, last]) await place?.expectCollected();
+    for (const target of [first, last]) await target?.expectCollected();
     await broken?.expectUntouched();
   });
 
   test("never more at once than CONCURRENCY", async () => {
-    const { places, environment } = await many(["a", "b", "c", "d", "e"]);
-    world.host.options.delayMs = 100;
+    const { targets, environment } = await many(["a", "b", "c", "d", "e"]);
+    testbed.host.options.delayMs = 100;
     let most = 0;
     const watch = setInterval(() => {
-      const open = world.host.requests.filter(({ status }) => status === undefined);
+      const open = testbed.host.requests.filter(({ status }) => status === undefined);
       most = Math.max(most, new Set(open.map(({ path }) => path.split("/")[1])).size);
     }, 5);
     const ran = await runWorker({ ...environment(), CONCURRENCY: "2" });
     clearInterval(watch);
     expect(most).toBe(2);
     expect(ran.status).toBe(0);
-    for (const place of places) await place.expectCollected();
+    for (const target of targets) await target.expectCollected();
   });
 
   test("one that hangs does not delay the others", async () => {
-    await using hanging = await startHost(world.root, { hang: true });
-    const { places, entries, environment } = await many(["a", "b"]);
-    const [stuck, other] = places;
+    await using hanging = await startHost(testbed.root, { hang: true });
+    const { targets, entries, environment } = await many(["a", "b"]);
+    const [stuck, other] = targets;
     Object.assign(entries[0] ?? {}, { gitRepo: hanging.url("a") });
     const running = await startWorker({ ...environment(), REPOSITORY_TIMEOUT_SECONDS: "3" });
     while ((await other?.cursor())?.value !== other?.to && running.process.exitCode === null)

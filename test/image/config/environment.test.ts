@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, t
 import { type Configuration, readEnvironment } from "../../../image/config/environment.ts";
 import { ConfigError } from "../../../image/lib/errors.ts";
 import type { Repository } from "../../fixtures/repository.ts";
-import { openWorld, type World } from "../../fixtures/testbed.ts";
+import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
 import { runWorker } from "../../fixtures/worker.ts";
 
 setDefaultTimeout(30_000);
@@ -176,25 +176,25 @@ describe("what is refused", () => {
 });
 
 describe("a run", () => {
-  let world: World;
+  let testbed: Testbed;
   let small: Repository;
   beforeAll(async () => {
-    world = await openWorld();
-    small = await world.repository("small");
+    testbed = await openTestbed();
+    small = await testbed.repository("small");
   });
-  afterAll(() => world.close());
-  beforeEach(() => world.reset());
+  afterAll(() => testbed.close());
+  beforeEach(() => testbed.reset());
 
   test("tells every mistake at once, and contacts nobody", async () => {
-    const place = await world.place(small);
+    const target = await testbed.target(small);
     const wrong = { GIT_REPO: "ssh://host/api", PARAMETER_NAME: "", RESULTS_BUCKET: "B", CONCURRENCY: "x" };
     const all: Record<string, string>[] = [
       wrong,
-      { ...wrong, GIT_REPO: world.host.url("small"), SCHEDULED_TIME: "soon" },
+      { ...wrong, GIT_REPO: testbed.host.url("small"), SCHEDULED_TIME: "soon" },
       { REPOSITORIES: "nonsense" },
     ];
     for (const mistakes of all) {
-      const ran = await place.run(mistakes);
+      const ran = await target.run(mistakes);
       expect(ran).toMatchObject({ status: 2, stderr: "", left: [] });
       expect(ran.events).toHaveLength(1);
       expect(ran.events[0]).toMatchObject({ event: "failed", code: "configuration" });
@@ -202,35 +202,35 @@ describe("a run", () => {
       for (const name of Object.keys(mistakes).filter((name) => !mistakes[name]?.startsWith("http")))
         expect(told).toContain(name);
     }
-    expect(world.host.requests).toEqual([]);
-    expect(world.aws.calls).toEqual([]);
-    await place.expectUntouched();
+    expect(testbed.host.requests).toEqual([]);
+    expect(testbed.aws.calls).toEqual([]);
+    await target.expectUntouched();
   });
 
   test("into a bucket that does not exist", async () => {
-    for (const repository of [small, await world.repository("large", 12_000_000)]) {
-      const place = await world.place(repository);
-      const ran = await place.run({ RESULTS_BUCKET: "no-such-bucket/api" });
-      await place.expectFailed(ran, "bucket-not-found", "no-such-bucket");
+    for (const repository of [small, await testbed.repository("large", 12_000_000)]) {
+      const target = await testbed.target(repository);
+      const ran = await target.run({ RESULTS_BUCKET: "no-such-bucket/api" });
+      await target.expectFailed(ran, "bucket-not-found", "no-such-bucket");
       expect(ran.events[0]?.remedy).toContain("RESULTS_BUCKET");
     }
   });
 
   test.each(["mian", "mai"])("of a branch that does not exist names those that do: %s", async (branch) => {
-    const place = await world.place(small);
-    const ran = await place.run({ GIT_BRANCH: branch });
-    await place.expectFailed(
+    const target = await testbed.target(small);
+    const ran = await target.run({ GIT_BRANCH: branch });
+    await target.expectFailed(
       ran,
       "branch-not-found",
       `"${branch}"`,
-      `${place.environment.GIT_REPO}@${branch}`,
+      `${target.environment.GIT_REPO}@${branch}`,
     );
     expect(ran.events[0]?.remedy).toContain("main");
   });
 
   test("of one branch among many", async () => {
     await small.git("branch", "release/1", "HEAD~1");
-    const { environment, cursor } = await world.place(small, null);
+    const { environment, cursor } = await testbed.target(small, null);
     expect((await runWorker({ ...environment, GIT_BRANCH: "release/1" })).status).toBe(0);
     expect((await cursor())?.value).toBe(await small.git("rev-parse", "release/1"));
   });

@@ -4,24 +4,24 @@ import { existsSync } from "node:fs";
 import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { apply, changes } from "../../fixtures/changes.ts";
-import { collect as collectOf, steps, text } from "../../fixtures/collect-once.ts";
+import { collectOnce as collectOf, firstRecords, latin1 } from "../../fixtures/collect-once.ts";
 import { tryGit } from "../../fixtures/git.ts";
 import type { HostOptions } from "../../fixtures/git-host.ts";
 import { makeRepository, oracle, type Repository } from "../../fixtures/repository.ts";
-import { openWorld, type World } from "../../fixtures/testbed.ts";
+import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
 
 // A computer that is busy with something else is no defect.
 setDefaultTimeout(60_000);
 
-let world: World;
+let testbed: Testbed;
 let repository: Repository;
 let [before, after] = ["", ""];
 const collect = (from: string | null, environment?: Record<string, string>) =>
-  collectOf(world, repository, from, environment);
+  collectOf(testbed, repository, from, environment);
 
 beforeAll(async () => {
-  world = await openWorld();
-  repository = await makeRepository({ path: join(world.root, "work") });
+  testbed = await openTestbed();
+  repository = await makeRepository({ path: join(testbed.root, "work") });
   for (const each of Object.values(changes)) {
     await apply(repository, each.before);
     await each.prepare?.(repository);
@@ -39,8 +39,8 @@ beforeAll(async () => {
   await repository.git("merge", "--quiet", "--no-ff", "topic");
   after = await repository.head();
 });
-afterAll(() => world.close());
-beforeEach(() => world.reset());
+afterAll(() => testbed.close());
+beforeEach(() => testbed.reset());
 
 describe("every kind of change", () => {
   let collected: Awaited<ReturnType<typeof collect>>;
@@ -50,9 +50,9 @@ describe("every kind of change", () => {
   });
 
   test("is stored as an ordinary clone shows it, to the byte", () => {
-    expect(collected.diff).toBe(text(right));
+    expect(collected.diff).toBe(latin1(right));
     const name = `2026-01-02-0304_${before.slice(0, 7)}-${after.slice(0, 7)}`;
-    expect(collected.names).toEqual([`${name}.diff`, ...steps]);
+    expect(collected.names).toEqual([`${name}.diff`, ...firstRecords]);
   });
 
   test.each(Object.entries(changes).map(([name, { shows }]) => [name, shows]))("is there: %s", (_, shows) => {
@@ -61,7 +61,7 @@ describe("every kind of change", () => {
 
   test("is counted as git counts it", async () => {
     const summary = async (how: string) =>
-      text(
+      latin1(
         await repository.gitBytes(["diff", "--find-renames", "--ignore-submodules=none", how, before, after]),
       );
     const rows = (await summary("--numstat"))
@@ -85,7 +85,7 @@ describe("every kind of change", () => {
 
 test("a baseline has every file as an ordinary clone shows it against nothing", async () => {
   const { diff, record } = await collect(null);
-  expect(diff).toBe(text(await oracle(repository.path, null, after)));
+  expect(diff).toBe(latin1(await oracle(repository.path, null, after)));
   expect(record).toMatchObject({ kind: "baseline", linesRemoved: 0, bytes: diff?.length });
 });
 
@@ -96,10 +96,10 @@ const hosts: [how: string, Partial<HostOptions>, strategy: string][] = [
   ["no depth", { depth: "unsupported" }, "full"],
 ];
 test.each(hosts)("the bytes are the same from a host with %s", async (_, options, strategy) => {
-  Object.assign(world.host.options, options);
+  Object.assign(testbed.host.options, options);
   const { diff, record } = await collect(before);
   expect(record.strategy).toBe(strategy);
-  expect(diff).toBe(text(await oracle(repository.path, before, after)));
+  expect(diff).toBe(latin1(await oracle(repository.path, before, after)));
 });
 
 test("a change and its revert leave no diff, and the cursor goes on", async () => {
@@ -110,7 +110,7 @@ test("a change and its revert leave no diff, and the cursor goes on", async () =
   const head = await repository.head();
   await repository.git("checkout", "--quiet", "main");
   const { names, record, cursor } = await collect(after, { GIT_BRANCH: "back" });
-  expect(names).toEqual(steps);
+  expect(names).toEqual(firstRecords);
   expect(record).toMatchObject({ diff: null, bytes: 0, files: 0, from: after, to: head, commits: 2 });
   expect(cursor?.value).toBe(head);
 });
@@ -120,8 +120,8 @@ describe("a user's configuration", () => {
   let marker: string;
   let hostile: Record<string, string>;
   beforeAll(async () => {
-    home = join(world.root, "home");
-    marker = join(world.root, "marker");
+    home = join(testbed.root, "home");
+    marker = join(testbed.root, "marker");
     const program = join(home, "hooks", "program");
     await mkdir(join(home, "hooks"), { recursive: true });
     await mkdir(join(home, "xdg", "git"), { recursive: true });
@@ -136,7 +136,7 @@ describe("a user's configuration", () => {
        [core]\npager = ${program}\nfsmonitor = ${program}\nhooksPath = ${join(home, "hooks")}\nquotePath = false
        attributesFile = ${join(home, "xdg/git/attributes")}\nabbrev = 5\n[color]\nui = always
        [alias]\ndiff = !${program}\nfetch = !${program}\n[credential]\nhelper = !${program}
-       [transfer]\nfsckObjects = true\n[fetch]\nrecurseSubmodules = true\n[url "file:///nowhere/"]\ninsteadOf = ${world.host.origin}/`,
+       [transfer]\nfsckObjects = true\n[fetch]\nrecurseSubmodules = true\n[url "file:///nowhere/"]\ninsteadOf = ${testbed.host.origin}/`,
     );
     await writeFile(join(home, "xdg", "git", "attributes"), "text -diff\n");
     await writeFile(join(home, "xdg", "git", "config"), "[diff]\ncontext = 9\n");
@@ -161,14 +161,14 @@ describe("a user's configuration", () => {
       GIT_PREFIX: "deep/",
       GIT_LITERAL_PATHSPECS: "1",
       GIT_ATTR_SOURCE: before,
-      GIT_TRACE: join(world.root, "marker"),
+      GIT_TRACE: join(testbed.root, "marker"),
     };
   });
 
   test("is one that misleads an ordinary git", async () => {
     const { GIT_OBJECT_DIRECTORY: _, GIT_TRACE: __, ...enough } = hostile;
     const { stdout } = await tryGit(["diff", before, after], { cwd: repository.path, env: enough });
-    expect(text(stdout)).not.toBe(text(await oracle(repository.path, before, after)));
+    expect(latin1(stdout)).not.toBe(latin1(await oracle(repository.path, before, after)));
     expect(existsSync(marker)).toBe(true);
     await rm(marker);
   });
@@ -176,9 +176,9 @@ describe("a user's configuration", () => {
   test.each([true, false])(
     "has no say in the bytes, and no program of its runs (filter: %p)",
     async (filter) => {
-      world.host.options.filter = filter;
+      testbed.host.options.filter = filter;
       const { diff } = await collect(before, hostile);
-      expect(diff).toBe(text(await oracle(repository.path, before, after)));
+      expect(diff).toBe(latin1(await oracle(repository.path, before, after)));
       expect(existsSync(marker)).toBe(false);
     },
   );

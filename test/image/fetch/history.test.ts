@@ -1,29 +1,29 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { collect as collectOf, steps, text } from "../../fixtures/collect-once.ts";
+import { collectOnce as collectOf, firstRecords, latin1 } from "../../fixtures/collect-once.ts";
 import type { HostOptions } from "../../fixtures/git-host.ts";
 import { EMPTY_TREE, makeRepository, oracle, type Repository } from "../../fixtures/repository.ts";
-import { openWorld, type World } from "../../fixtures/testbed.ts";
+import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
 
 // A computer that is busy with something else is no defect.
 setDefaultTimeout(60_000);
 
-let world: World;
+let testbed: Testbed;
 let repository: Repository;
 let number = 0;
 
 beforeAll(async () => {
-  world = await openWorld();
+  testbed = await openTestbed();
 });
-afterAll(() => world.close());
+afterAll(() => testbed.close());
 beforeEach(async () => {
-  world.reset();
-  repository = await makeRepository({ path: join(world.root, `repository-${++number}`) });
+  testbed.reset();
+  repository = await makeRepository({ path: join(testbed.root, `repository-${++number}`) });
 });
 
 const collect = (from: string, environment?: Record<string, string>) =>
-  collectOf(world, repository, from, environment);
+  collectOf(testbed, repository, from, environment);
 const day = (number: number, hour = 0) => new Date(Date.UTC(2024, 4, number, hour));
 
 /** A commit that changes the file `name`. */
@@ -50,7 +50,7 @@ const hosts: [name: string, options: Partial<HostOptions>, strategy: string][] =
 
 /** Whatever the host, the kind is right; the count is right, or there is none. */
 async function expectStep(from: string, kind: string, options: Partial<HostOptions>, strategy?: string) {
-  Object.assign(world.host.options, options);
+  Object.assign(testbed.host.options, options);
   const { status, event, record, diff, metadata, cursor } = await collect(from);
   const to = await repository.head();
   const commits = Number(await repository.git("rev-list", "--count", `${from}..${to}`));
@@ -60,7 +60,7 @@ async function expectStep(from: string, kind: string, options: Partial<HostOptio
     record: { kind, from, to, ...(strategy && { strategy }) },
   });
   expect([commits, null]).toContain(record.commits);
-  expect(diff).toBe(text(await oracle(repository.path, from, to)));
+  expect(diff).toBe(latin1(await oracle(repository.path, from, to)));
   expect(metadata).toMatchObject({ kind, from, to });
   expect(cursor?.value).toBe(to);
   return record;
@@ -161,16 +161,16 @@ describe("where the host has the old commit no more", () => {
     ["protocol 0, without depth", { ...old, depth: "unsupported" }, "full"],
   ] as const)("a new baseline is stored and called restarted: %s", async (_, options, strategy) => {
     const { from, to } = await rewrite();
-    Object.assign(world.host.options, options);
+    Object.assign(testbed.host.options, options);
     const { status, event, names, record, metadata, diff, cursor } = await collect(from);
     expect(status).toBe(0);
     const name = `2026-01-02-0304_4b825dc-${to.slice(0, 7)}`;
-    expect(names).toEqual([`${name}.diff`, ...steps]);
+    expect(names).toEqual([`${name}.diff`, ...firstRecords]);
     for (const told of [event, record]) {
       expect(told).toMatchObject({ kind: "restarted", from: EMPTY_TREE, to, strategy, commits: null });
     }
     expect(metadata).toMatchObject({ kind: "restarted", from: EMPTY_TREE, to });
-    expect(diff).toBe(text(await oracle(repository.path, null, to)));
+    expect(diff).toBe(latin1(await oracle(repository.path, null, to)));
     expect(record.bytes).toBeGreaterThan(0);
     expect(cursor).toMatchObject({ value: to, version: 2 });
   });
@@ -185,17 +185,17 @@ describe("where the host has the old commit no more", () => {
       const from = await commit("lost", day(4));
       await repository.git("reset", "--quiet", "--hard", "HEAD~1");
       const to = await commit("rewritten", day(5));
-      Object.assign(world.host.options, options);
+      Object.assign(testbed.host.options, options);
       const { record, diff } = await collect(from);
       expect(record).toMatchObject({ kind: "restarted", from: EMPTY_TREE, to });
-      expect(diff).toBe(text(await oracle(repository.path, null, to)));
+      expect(diff).toBe(latin1(await oracle(repository.path, null, to)));
     },
   );
 
   test("with protocol 2 the old history is not downloaded to find that out", async () => {
     const { from } = await rewrite();
     await collect(from);
-    expect(world.host.bytesSent).toBeLessThan(10_000);
+    expect(testbed.host.bytesSent).toBeLessThan(10_000);
   });
 
   test.each([
@@ -203,13 +203,13 @@ describe("where the host has the old commit no more", () => {
     ["protocol 0", old],
   ] as const)("ON_GONE_COMMIT=fail makes it an error that stores no diff: %s", async (_, options) => {
     const { from } = await rewrite();
-    Object.assign(world.host.options, options);
+    Object.assign(testbed.host.options, options);
     const { status, event, names, record, cursor } = await collect(from, { ON_GONE_COMMIT: "fail" });
     expect(status).toBe(1);
     expect(event).toMatchObject({ event: "failed", code: "commit-gone" });
     expect(event?.message).toContain(from);
     // The step is claimed, and free for the next run.
-    expect(names).toEqual(steps);
+    expect(names).toEqual(firstRecords);
     expect(record).toMatchObject({ state: "claimed", claimed: new Date(0).toISOString() });
     expect(cursor).toMatchObject({ value: from, version: 1 });
   });

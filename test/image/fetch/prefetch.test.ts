@@ -1,31 +1,31 @@
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
-import { text } from "../../fixtures/collect-once.ts";
+import { latin1 } from "../../fixtures/collect-once.ts";
 import { makeRepository, oracle, type Repository } from "../../fixtures/repository.ts";
-import { openWorld, type Place, type World } from "../../fixtures/testbed.ts";
+import { openTestbed, type Target, type Testbed } from "../../fixtures/testbed.ts";
 import { startWorker } from "../../fixtures/worker.ts";
 
 setDefaultTimeout(60_000);
-let world: World;
+let testbed: Testbed;
 let repository: Repository;
-let place: Place;
+let target: Target;
 let number = 0;
 /** The commit that was collected last. */
 let from: string;
 
 beforeAll(async () => {
-  world = await openWorld();
+  testbed = await openTestbed();
 });
-afterAll(() => world.close());
+afterAll(() => testbed.close());
 beforeEach(async () => {
-  world.reset();
-  repository = await makeRepository({ path: `${world.root}/repository-${++number}` });
+  testbed.reset();
+  repository = await makeRepository({ path: `${testbed.root}/repository-${++number}` });
   await repository.write("file", "one\n");
   from = await repository.commit();
-  place = await world.place(repository, null);
-  expect(await place.run()).toMatchObject({ status: 0 });
+  target = await testbed.target(repository, null);
+  expect(await target.run()).toMatchObject({ status: 0 });
   await repository.write("file", "two\n");
   await repository.commit();
-  world.reset();
+  testbed.reset();
 });
 
 async function until(condition: () => boolean): Promise<void> {
@@ -34,39 +34,39 @@ async function until(condition: () => boolean): Promise<void> {
     await Bun.sleep(10);
   }
 }
-const claims = () => world.aws.calls.filter(({ operation }) => operation === "PutObject");
+const claims = () => testbed.aws.calls.filter(({ operation }) => operation === "PutObject");
 const never = () => new Promise(() => {});
 /** Collects, and holds the newest diff against what git says. */
 async function expectCollected(): Promise<void> {
-  const { status, events } = await place.run({ SCHEDULED_TIME: "2026-01-03T00:00:00Z" });
+  const { status, events } = await target.run({ SCHEDULED_TIME: "2026-01-03T00:00:00Z" });
   const to = await repository.head();
   expect({ status, event: events[0] }).toMatchObject({ status: 0, event: { event: "collected", to } });
-  const name = (await world.aws.objects(place.bucket)).findLast((name) => name.endsWith(".diff")) ?? "";
-  expect(text(await world.aws.body(place.bucket, name))).toBe(
-    text(await oracle(repository.path, events[0]?.from, to)),
+  const name = (await testbed.aws.objects(target.bucket)).findLast((name) => name.endsWith(".diff")) ?? "";
+  expect(latin1(await testbed.aws.body(target.bucket, name))).toBe(
+    latin1(await oracle(repository.path, events[0]?.from, to)),
   );
 }
 
 test("the likely step is fetched while it is being claimed", async () => {
   // The head takes two requests: without the third, the claim is never let through.
-  const run = () => until(() => world.host.requests.length >= 3);
-  world.aws.fail({ operation: "PutObject", path: "_steps", how: { run } });
+  const run = () => until(() => testbed.host.requests.length >= 3);
+  testbed.aws.fail({ operation: "PutObject", path: "_steps", how: { run } });
   await expectCollected();
 });
 
 test("a run that leaves the step to another one stops what it began to fetch", async () => {
-  world.host.options.before = { request: 3, happen: never };
-  world.aws.calls.length = 0;
-  const first = await startWorker(place.environment);
-  await until(() => claims().length > 0 && world.host.requests.length === 3);
-  world.host.options.before = { request: 6, happen: never };
-  const { status, events, left, seconds } = await place.run();
+  testbed.host.options.before = { request: 3, happen: never };
+  testbed.aws.calls.length = 0;
+  const first = await startWorker(target.environment);
+  await until(() => claims().length > 0 && testbed.host.requests.length === 3);
+  testbed.host.options.before = { request: 6, happen: never };
+  const { status, events, left, seconds } = await target.run();
   expect({ status, event: events[0], left }).toMatchObject({
     status: 0,
     event: { event: "locked" },
     left: [],
   });
-  expect(world.host.requests.length).toBeGreaterThanOrEqual(6);
+  expect(testbed.host.requests.length).toBeGreaterThanOrEqual(6);
   expect(seconds).toBeLessThan(10);
   first.process.kill("SIGKILL");
   await first.finished;
@@ -74,9 +74,9 @@ test("a run that leaves the step to another one stops what it began to fetch", a
 
 test("a dead run's step is finished, though another one was begun", async () => {
   const bounds = { STEP_LEASE_SECONDS: "5", REPOSITORY_TIMEOUT_SECONDS: "4" };
-  world.host.options.before = { request: 3, happen: never };
-  world.aws.calls.length = 0;
-  const dead = await startWorker({ ...place.environment, ...bounds });
+  testbed.host.options.before = { request: 3, happen: never };
+  testbed.aws.calls.length = 0;
+  const dead = await startWorker({ ...target.environment, ...bounds });
   await until(() => claims().length > 0);
   dead.process.kill("SIGKILL");
   await dead.finished;
@@ -84,27 +84,27 @@ test("a dead run's step is finished, though another one was begun", async () => 
   await repository.write("file", "three\n");
   const to = await repository.commit();
   await Bun.sleep(5_100);
-  world.host.requests.length = 0;
-  const { status, events, left } = await place.run(bounds);
+  testbed.host.requests.length = 0;
+  const { status, events, left } = await target.run(bounds);
   expect({ status, left }).toEqual({ status: 0, left: [] });
   expect(events.slice(0, 2)).toMatchObject([
     { from, to: claimed },
     { from: claimed, to },
   ]);
-  expect(world.host.requests.length).toBeGreaterThan(3);
+  expect(testbed.host.requests.length).toBeGreaterThan(3);
 });
 
 test("a cursor that was set by hand is obeyed, though its step was begun", async () => {
-  await world.aws.putParameter(place.parameter, from);
-  world.host.options.before = { request: 3, happen: never };
+  await testbed.aws.putParameter(target.parameter, from);
+  testbed.host.options.before = { request: 3, happen: never };
   await expectCollected();
-  expect(world.host.requests.length).toBeGreaterThan(3);
+  expect(testbed.host.requests.length).toBeGreaterThan(3);
 });
 
 test("a fetch that fails ahead of the claim fails the run after it, and leaves the step free", async () => {
-  world.host.options.before = { request: 3, happen: async () => (world.host.options.status = 500) };
-  const { status, events } = await place.run();
+  testbed.host.options.before = { request: 3, happen: async () => (testbed.host.options.status = 500) };
+  const { status, events } = await target.run();
   expect({ status, event: events[0] }).toMatchObject({ status: 1, event: { code: "git-unreachable" } });
-  world.reset();
+  testbed.reset();
   await expectCollected();
 });

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { collect as collectOf, text } from "../../fixtures/collect-once.ts";
+import { collectOnce as collectOf, latin1 } from "../../fixtures/collect-once.ts";
 import type { Host, HostOptions } from "../../fixtures/git-host.ts";
 import { makeRepository, oracle, type Repository } from "../../fixtures/repository.ts";
-import { openWorld, type World } from "../../fixtures/testbed.ts";
+import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
 
 /*
  * 300 commits, one an hour: each puts 2 KB of noise into one of 50 files, and the first one brings a file of 1 MB that
@@ -16,7 +16,7 @@ const [mega, kilo] = [1_000_000, 1_000];
 // A computer that is busy with something else is no defect.
 setDefaultTimeout(60_000);
 
-let world: World;
+let testbed: Testbed;
 let host: Host;
 let repository: Repository;
 /** Ten commits back; 250 commits back. */
@@ -24,9 +24,9 @@ let [near, far, head] = ["", "", ""];
 let right: Record<string, string>;
 
 beforeAll(async () => {
-  world = await openWorld();
-  host = world.host;
-  repository = await makeRepository({ path: join(world.root, "work") });
+  testbed = await openTestbed();
+  host = testbed.host;
+  repository = await makeRepository({ path: join(testbed.root, "work") });
   const data = (bytes: Uint8Array) => [`data ${bytes.length}\n`, bytes, "\n"];
   const stream = Array.from({ length: commits }, (_, each) => [
     `commit refs/heads/main\nmark :${each + 1}\ncommitter C <c@example.com> ${1717200000 + each * 3600} +0000\n`,
@@ -41,15 +41,15 @@ beforeAll(async () => {
   );
   const at = (commit: string) => repository.git("rev-parse", commit);
   [near, far, head] = await Promise.all([at("main~10"), at("main~250"), at("main")]);
-  const rightFrom = async (from: string) => [from, text(await oracle(repository.path, from, head))];
+  const rightFrom = async (from: string) => [from, latin1(await oracle(repository.path, from, head))];
   right = Object.fromEntries(await Promise.all([near, far].map(rightFrom)));
 });
-afterAll(() => world.close());
-beforeEach(() => world.reset());
+afterAll(() => testbed.close());
+beforeEach(() => testbed.reset());
 
 function collect(from: string | null, options: Partial<HostOptions>) {
   Object.assign(host.options, options);
-  return collectOf(world, repository, from);
+  return collectOf(testbed, repository, from);
 }
 
 const old = { protocol: 0 } as const;
@@ -112,7 +112,7 @@ test("a single commit needs no look at the history", async () => {
 test("a baseline takes one commit with its files, and no history", async () => {
   const { event, diff } = await collect(null, {});
   expect(event).toMatchObject({ kind: "baseline", strategy: "shallow", commits: null });
-  expect(diff).toBe(text(await oracle(repository.path, null, head)));
+  expect(diff).toBe(latin1(await oracle(repository.path, null, head)));
   expect(host.bytesSent).toBeLessThan(1_150 * kilo);
 });
 
@@ -131,13 +131,13 @@ test.each([
 );
 
 test("of a thousand branches, the host is asked for one", async () => {
-  const many = await world.repository("many");
+  const many = await testbed.repository("many");
   const at = await many.head();
   const names = Array.from({ length: 1_000 }, (_, each) => `create refs/heads/branch-${each} ${at}\n`);
   await many.gitBytes(["update-ref", "--stdin"], Buffer.from(names.join("")));
   for (const GIT_BRANCH of ["", "main", "branch-1"]) {
     host.reset();
-    const { event } = await collectOf(world, many, at, { GIT_BRANCH });
+    const { event } = await collectOf(testbed, many, at, { GIT_BRANCH });
     expect(event).toMatchObject({ event: "unchanged", commit: at });
     expect(host.bytesSent).toBeLessThan(10 * kilo);
   }

@@ -1,36 +1,36 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { errorPacket } from "../../fixtures/packets.ts";
 import { makeRepository, type Repository } from "../../fixtures/repository.ts";
-import { openWorld, type World } from "../../fixtures/testbed.ts";
+import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
 
 setDefaultTimeout(60_000);
-let world: World;
+let testbed: Testbed;
 let repository: Repository;
 let from: string;
 
 beforeAll(async () => {
-  world = await openWorld();
-  repository = await makeRepository({ path: `${world.root}/repository` });
+  testbed = await openTestbed();
+  repository = await makeRepository({ path: `${testbed.root}/repository` });
   for (const content of ["one", "two", "three", "four"]) {
     await repository.write("file", `${content}\n`);
     const commit = await repository.commit();
     if (content === "two") from = commit;
   }
 });
-afterAll(() => world.close());
-beforeEach(() => world.reset());
+afterAll(() => testbed.close());
+beforeEach(() => testbed.reset());
 
-type Instead = NonNullable<World["host"]["options"]["instead"]>;
+type Instead = NonNullable<Testbed["host"]["options"]["instead"]>;
 /** One run, in which the host gives this answer instead of its own. */
 async function collect(instead: Instead) {
-  world.host.options.instead = instead;
-  const place = await world.place(repository, from);
-  world.host.requests.length = 0;
-  const ran = await place.run();
+  testbed.host.options.instead = instead;
+  const target = await testbed.target(repository, from);
+  testbed.host.requests.length = 0;
+  const ran = await target.run();
   expect(ran).toMatchObject({ status: 1, left: [], stderr: "" });
-  expect((await place.cursor())?.value).toBe(from);
-  expect((await world.aws.objects(place.bucket)).filter((name) => name.endsWith(".diff"))).toEqual([]);
-  return { ...ran, place, event: ran.events[0] };
+  expect((await target.cursor())?.value).toBe(from);
+  expect((await testbed.aws.objects(target.bucket)).filter((name) => name.endsWith(".diff"))).toEqual([]);
+  return { ...ran, target, event: ran.events[0] };
 }
 
 /** Of a call with protocol 2, in this order. */
@@ -45,7 +45,7 @@ describe.each(Object.entries(requests))("the request for the %s", (_, request) =
   ])("refused with %d is told as %s, and nothing more is asked", async (status, code) => {
     const { event } = await collect({ request, status });
     expect(event).toMatchObject({ code, message: expect.stringContaining(String(status)) });
-    expect(world.host.requests.length).toBe(request);
+    expect(testbed.host.requests.length).toBe(request);
   });
 
   test.each([
@@ -69,7 +69,7 @@ test("what the host says is shown without what a terminal would obey", async () 
 test.each(["zzz", "f".repeat(64)])("a head that is no commit id is never claimed: %s", async (id) => {
   const line = `${id} HEAD\n`;
   const body = () => Buffer.from(`${(line.length + 4).toString(16).padStart(4, "0")}${line}0000`);
-  const { event, place } = await collect({ request: requests.head, body });
+  const { event, target } = await collect({ request: requests.head, body });
   expect(event).toMatchObject({ code: "git-failed", message: expect.stringContaining(id) });
-  expect(await world.aws.objects(place.bucket)).toEqual([]);
+  expect(await testbed.aws.objects(target.bucket)).toEqual([]);
 });

@@ -3,7 +3,7 @@ import { codeCommitRegion, signCodeCommit } from "../../../image/host/codecommit
 import { type Certificate, makeCertificate } from "../../fixtures/certificate.ts";
 import { type ConnectProxy, startConnectProxy } from "../../fixtures/connect-proxy.ts";
 import type { Repository } from "../../fixtures/repository.ts";
-import { openWorld, type World } from "../../fixtures/testbed.ts";
+import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
 
 setDefaultTimeout(30_000);
 
@@ -66,21 +66,21 @@ describe("a run", () => {
   const codeCommit = "git-codecommit.eu-west-1.amazonaws.com";
   const lookalike = "git-codecommit.eu-west-1.amazonaws.com.evil.example";
   const token = "session/token+with==";
-  let world: World;
+  let testbed: Testbed;
   let certificate: Certificate;
   let proxy: ConnectProxy;
   let repository: Repository;
 
   beforeAll(async () => {
     certificate = await makeCertificate({ names: [codeCommit, lookalike] });
-    world = await openWorld({ tls: certificate });
-    proxy = await startConnectProxy({ host: "127.0.0.1", port: world.host.port });
-    repository = await world.repository("v1/repos/api");
+    testbed = await openTestbed({ tls: certificate });
+    proxy = await startConnectProxy({ host: "127.0.0.1", port: testbed.host.port });
+    repository = await testbed.repository("v1/repos/api");
   });
   afterAll(async () => {
-    await Promise.all([proxy.close(), certificate.close(), world.close()]);
+    await Promise.all([proxy.close(), certificate.close(), testbed.close()]);
   });
-  beforeEach(() => world.reset());
+  beforeEach(() => testbed.reset());
 
   const wayTo = (host: string) => ({
     GIT_REPO: `https://${host}/v1/repos/api`,
@@ -106,40 +106,40 @@ describe("a run", () => {
   }
 
   test("of CodeCommit signs in as the task's role, with its session token", async () => {
-    const place = await world.place(repository);
-    world.host.options.authorize = ({ headers }) => isSigned(headers.authorization);
-    const ran = await place.run(wayTo(codeCommit));
+    const target = await testbed.target(repository);
+    testbed.host.options.authorize = ({ headers }) => isSigned(headers.authorization);
+    const ran = await target.run(wayTo(codeCommit));
     expect(ran).toMatchObject({ status: 0, stderr: "", left: [] });
     expect(new Set(proxy.hosts)).toEqual(new Set([`${codeCommit}:443`]));
-    expect(world.host.requests.length).toBeGreaterThan(2);
+    expect(testbed.host.requests.length).toBeGreaterThan(2);
     expect(`${ran.stdout}${proxy.heads.join()}`).not.toContain(token);
-    await place.expectCollected();
+    await target.expectCollected();
   });
 
   test("of CodeCommit with HTTPS Git credentials sends those", async () => {
-    const place = await world.place(repository);
-    world.host.options.credentials = { user: "git-user", password: "git-password" };
-    const ran = await place.run({ ...wayTo(codeCommit), GIT_HTTP_CREDENTIALS: "git-user:git-password" });
+    const target = await testbed.target(repository);
+    testbed.host.options.credentials = { user: "git-user", password: "git-password" };
+    const ran = await target.run({ ...wayTo(codeCommit), GIT_HTTP_CREDENTIALS: "git-user:git-password" });
     expect(ran.status).toBe(0);
-    await place.expectCollected();
+    await target.expectCollected();
   });
 
   test("of CodeCommit without any AWS credentials is denied", async () => {
-    const place = await world.place(repository);
+    const target = await testbed.target(repository);
     const without = { AWS_ACCESS_KEY_ID: "", AWS_SECRET_ACCESS_KEY: "", AWS_SESSION_TOKEN: "" };
-    const ran = await place.run({ ...wayTo(codeCommit), ...without });
+    const ran = await target.run({ ...wayTo(codeCommit), ...without });
     expect(ran.status).toBe(1);
-    expect(world.host.requests).toEqual([]);
-    await place.expectUntouched();
+    expect(testbed.host.requests).toEqual([]);
+    await target.expectUntouched();
   });
 
   test("of a host that only looks like it sends nothing", async () => {
-    const place = await world.place(repository);
-    world.host.options.authorize = ({ headers }) => isSigned(headers.authorization);
+    const target = await testbed.target(repository);
+    testbed.host.options.authorize = ({ headers }) => isSigned(headers.authorization);
     const url = `https://${lookalike}/v1/repos/api`;
-    await place.expectFailed(await place.run(wayTo(lookalike)), "git-denied", "", url);
-    expect(world.host.requests.length).toBeGreaterThan(0);
-    expect(world.host.requests.filter(({ headers }) => headers.authorization)).toEqual([]);
+    await target.expectFailed(await target.run(wayTo(lookalike)), "git-denied", "", url);
+    expect(testbed.host.requests.length).toBeGreaterThan(0);
+    expect(testbed.host.requests.filter(({ headers }) => headers.authorization)).toEqual([]);
     expect(proxy.heads.join()).not.toContain("AKIDEXAMPLE");
   });
 });

@@ -11,52 +11,53 @@ import {
 import { createHash } from "node:crypto";
 import { DeleteParameterCommand } from "@aws-sdk/client-ssm";
 import type { CompleteStep } from "../../../image/chain/record.ts";
-import { records } from "../../fixtures/chain-checker.ts";
-import { openScene, type Scene } from "../../fixtures/random-runs.ts";
+import { readRecords } from "../../fixtures/chain-checker.ts";
+import { openRandomRuns, type RandomRuns } from "../../fixtures/random-runs.ts";
 import { EMPTY_TREE } from "../../fixtures/repository.ts";
-import { openWorld, type World } from "../../fixtures/testbed.ts";
+import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
 
 setDefaultTimeout(60_000);
-let world: World;
-let scene: Scene;
+let testbed: Testbed;
+let random: RandomRuns;
 let seed = 60_000;
 /** The commits of the chain's first steps, each collected by a run of its own. */
 let collected: string[];
 
 beforeAll(async () => {
-  world = await openWorld();
+  testbed = await openTestbed();
 });
-afterAll(() => world.close());
+afterAll(() => testbed.close());
 beforeEach(async () => {
-  world.reset();
-  scene = await openScene(world, ++seed);
-  collected = [await scene.story.repository.head()];
-  await scene.heal();
+  testbed.reset();
+  random = await openRandomRuns(testbed, ++seed);
+  collected = [await random.history.repository.head()];
+  await random.heal();
   for (let day = 0; day < 2; day++) await collect();
 });
-afterEach(() => scene[Symbol.asyncDispose]());
+afterEach(() => random[Symbol.asyncDispose]());
 
 /** One commit more, and the AWS calls of the run that collects it. */
 async function collect(): Promise<string[]> {
-  collected.push(await scene.story.commit());
-  world.aws.calls.length = 0;
-  expect(await scene.run()).toMatchObject({ status: "collected" });
-  const calls = world.aws.calls.map(({ operation }) => operation);
-  await scene.check();
+  collected.push(await random.history.commit());
+  testbed.aws.calls.length = 0;
+  expect(await random.run()).toMatchObject({ status: "collected" });
+  const calls = testbed.aws.calls.map(({ operation }) => operation);
+  await random.check();
   return calls;
 }
-const setCursor = (commit: string) => world.aws.putParameter(scene.place.parameter, commit);
-const deleteCursor = () => world.aws.ssm.send(new DeleteParameterCommand({ Name: scene.place.parameter }));
-const chain = () => records(world.aws, scene.place.bucket);
+const setCursor = (commit: string) => testbed.aws.putParameter(random.target.parameter, commit);
+const deleteCursor = () =>
+  testbed.aws.ssm.send(new DeleteParameterCommand({ Name: random.target.parameter }));
+const chain = () => readRecords(testbed.aws, random.target.bucket);
 const ends = async () => (await chain()).map(({ from, to }) => [from, to]);
 const cheap = ["GetParameter", "GetObject", "PutObject", "PutObject", "PutObject", "PutParameter"];
 
 describe("deleted by mistake", () => {
   test("it is made again where the chain ends, nothing is stored twice, and the chain goes on", async () => {
     await deleteCursor();
-    const head = await scene.story.commit();
-    expect(await scene.run()).toMatchObject({ status: "collected" });
-    expect(await scene.place.cursor()).toEqual({ value: head, version: 2, type: "String" });
+    const head = await random.history.commit();
+    expect(await random.run()).toMatchObject({ status: "collected" });
+    expect(await random.target.cursor()).toEqual({ value: head, version: 2, type: "String" });
     const [a = "", b = "", c = ""] = collected;
     expect(await ends()).toEqual([
       [EMPTY_TREE, a],
@@ -66,32 +67,36 @@ describe("deleted by mistake", () => {
     ]);
     for (let day = 0; day < 3; day++) await collect();
     expect(await chain()).toHaveLength(7);
-    expect((await scene.place.cursor())?.version).toBe(5);
+    expect((await random.target.cursor())?.version).toBe(5);
   });
 
   test("with nothing new to collect, it is made again and no more", async () => {
     await deleteCursor();
-    expect(await scene.run()).toEqual({ status: "unchanged", commit: collected[2] as string });
-    expect(await scene.place.cursor()).toEqual({ value: collected[2] as string, version: 1, type: "String" });
-    expect(await scene.check()).toHaveLength(3);
+    expect(await random.run()).toEqual({ status: "unchanged", commit: collected[2] as string });
+    expect(await random.target.cursor()).toEqual({
+      value: collected[2] as string,
+      version: 1,
+      type: "String",
+    });
+    expect(await random.check()).toHaveLength(3);
   });
 
   test("again and again, and after the very first step", async () => {
-    await using first = await openScene(world, ++seed);
+    await using first = await openRandomRuns(testbed, ++seed);
     for (let day = 1; day <= 4; day++) {
       await first.heal();
       expect(await first.check()).toHaveLength(day);
-      await world.aws.ssm.send(new DeleteParameterCommand({ Name: first.place.parameter }));
-      await first.story.commit();
+      await testbed.aws.ssm.send(new DeleteParameterCommand({ Name: first.target.parameter }));
+      await first.history.commit();
     }
   });
 
   test("during a run: the run makes it again", async () => {
-    const head = await scene.story.commit();
-    world.aws.fail({ operation: "PutObject", path: ".diff", how: { run: deleteCursor } });
-    expect(await scene.run()).toMatchObject({ status: "collected" });
-    expect(await scene.place.cursor()).toEqual({ value: head, version: 1, type: "String" });
-    await scene.check();
+    const head = await random.history.commit();
+    testbed.aws.fail({ operation: "PutObject", path: ".diff", how: { run: deleteCursor } });
+    expect(await random.run()).toMatchObject({ status: "collected" });
+    expect(await random.target.cursor()).toEqual({ value: head, version: 1, type: "String" });
+    await random.check();
     expect((await ends()).at(-1)).toEqual([collected[2] as string, head]);
     expect(await chain()).toHaveLength(4);
   });
@@ -101,9 +106,9 @@ describe("set by hand", () => {
   test("back, it is obeyed, and the record says so", async () => {
     const [a = "", , c = ""] = collected;
     await setCursor(a);
-    const head = await scene.story.commit();
-    expect(await scene.run()).toMatchObject({ status: "collected" });
-    const after = (await scene.check()).slice(3);
+    const head = await random.history.commit();
+    expect(await random.run()).toMatchObject({ status: "collected" });
+    const after = (await random.check()).slice(3);
     expect(after).toMatchObject([
       { from: a, to: a, expected: c, diff: null },
       { from: a, to: head, expected: null },
@@ -114,20 +119,20 @@ describe("set by hand", () => {
   test("back by one at once after a run, it is obeyed at once", async () => {
     const [, b = "", c = ""] = collected;
     await setCursor(b);
-    expect(await scene.run()).toMatchObject({ status: "collected" });
+    expect(await random.run()).toMatchObject({ status: "collected" });
     expect((await ends()).slice(3)).toEqual([
       [b, b],
       [b, c],
     ]);
-    await scene.check();
+    await random.check();
   });
 
   test("forward, over a commit that was never collected, it is obeyed, and the record says so", async () => {
-    const skipped = await scene.story.commit();
-    const head = await scene.story.commit();
+    const skipped = await random.history.commit();
+    const head = await random.history.commit();
     await setCursor(skipped);
-    expect(await scene.run()).toMatchObject({ status: "collected" });
-    const after = (await scene.check()).slice(3);
+    expect(await random.run()).toMatchObject({ status: "collected" });
+    const after = (await random.check()).slice(3);
     expect(after).toMatchObject([
       { from: skipped, to: skipped, expected: collected[2] as string, diff: null },
       { from: skipped, to: head, expected: null },
@@ -135,9 +140,9 @@ describe("set by hand", () => {
   });
 
   test("to the head, nothing is collected; what comes after that is", async () => {
-    const skipped = await scene.story.commit();
+    const skipped = await random.history.commit();
     await setCursor(skipped);
-    expect(await scene.run()).toEqual({ status: "unchanged", commit: skipped });
+    expect(await random.run()).toEqual({ status: "unchanged", commit: skipped });
     expect(await chain()).toHaveLength(3);
     await collect();
     expect((await chain())[3]).toMatchObject({ to: skipped, expected: collected[2] as string });
@@ -145,14 +150,14 @@ describe("set by hand", () => {
 
   test("to the empty tree, a new baseline is stored, and the record says so", async () => {
     await setCursor(EMPTY_TREE);
-    const head = await scene.story.commit();
-    expect(await scene.run()).toMatchObject({ status: "collected" });
-    const after = (await scene.check()).slice(3);
+    const head = await random.history.commit();
+    expect(await random.run()).toMatchObject({ status: "collected" });
+    const after = (await random.check()).slice(3);
     expect(after).toMatchObject([
       { kind: "baseline", from: EMPTY_TREE, to: EMPTY_TREE, expected: collected[2] as string, diff: null },
       { kind: "baseline", from: EMPTY_TREE, to: head, expected: null },
     ]);
-    expect(await scene.place.cursor()).toMatchObject({ value: head, type: "String" });
+    expect(await random.target.cursor()).toMatchObject({ value: head, type: "String" });
     await collect();
   });
 
@@ -167,12 +172,12 @@ describe("set by hand", () => {
 
   test("during a run, theirs is kept: the run says so, and the next one goes on from there", async () => {
     const [a = ""] = collected;
-    const head = await scene.story.commit();
-    world.aws.fail({ operation: "PutObject", path: ".diff", how: { run: () => setCursor(a) } });
-    expect(await scene.run()).toMatchObject({ code: "cursor-moved" });
-    expect((await scene.place.cursor())?.value).toBe(a);
-    expect(await scene.run()).toMatchObject({ status: "collected" });
-    const after = (await scene.check()).slice(3);
+    const head = await random.history.commit();
+    testbed.aws.fail({ operation: "PutObject", path: ".diff", how: { run: () => setCursor(a) } });
+    expect(await random.run()).toMatchObject({ code: "cursor-moved" });
+    expect((await random.target.cursor())?.value).toBe(a);
+    expect(await random.run()).toMatchObject({ status: "collected" });
+    const after = (await random.check()).slice(3);
     expect(after).toMatchObject([
       { from: collected[2] as string, to: head },
       { from: a, to: a, expected: head },
@@ -182,12 +187,12 @@ describe("set by hand", () => {
 
   test("while a step is unfinished, its record is taken for that", async () => {
     const [a = "", , c = ""] = collected;
-    const head = await scene.story.commit();
-    scene.dieAt(4, false, () => {});
-    expect(await scene.run()).toBeInstanceOf(Error);
+    const head = await random.history.commit();
+    random.dieAt(4, false, () => {});
+    expect(await random.run()).toBeInstanceOf(Error);
     expect((await chain())[3]).toMatchObject({ state: "claimed", from: c, to: head });
     await setCursor(a);
-    await scene.heal();
+    await random.heal();
     const after = (await chain()).slice(3);
     expect(after).toMatchObject([
       { from: a, to: a, expected: c, diff: null },
@@ -198,15 +203,15 @@ describe("set by hand", () => {
 
   test("while a step is unfinished whose diff is there, the step keeps its place", async () => {
     const [a = "", , c = ""] = collected;
-    const head = await scene.story.commit();
-    scene.dieAt(5, false, () => {});
-    expect(await scene.run()).toBeInstanceOf(Error);
+    const head = await random.history.commit();
+    random.dieAt(5, false, () => {});
+    expect(await random.run()).toBeInstanceOf(Error);
     await setCursor(a);
-    await scene.heal();
+    await random.heal();
     const [finished, adopted, step] = (await chain()).slice(3);
     expect(finished).toMatchObject({ from: c, to: head, files: expect.any(Number), strategy: null });
     const { diff, bytes, sha256 } = finished as CompleteStep;
-    const stored = await world.aws.body(scene.place.bucket, diff ?? "");
+    const stored = await testbed.aws.body(random.target.bucket, diff ?? "");
     expect([bytes, sha256]).toEqual([stored.length, createHash("sha256").update(stored).digest("hex")]);
     expect(adopted).toMatchObject({ from: a, to: a, expected: head });
     expect(step).toMatchObject({ from: a, to: head });
@@ -216,16 +221,16 @@ describe("set by hand", () => {
 describe("the cost", () => {
   test("a change costs three small requests more than no protocol at all", async () => {
     expect(await collect()).toEqual(cheap);
-    expect((await scene.place.cursor())?.value).toMatch(/^[0-9a-f]{40}$/);
+    expect((await random.target.cursor())?.value).toMatch(/^[0-9a-f]{40}$/);
   });
 
   test("no change costs two AWS requests, and one question to the host", async () => {
-    world.aws.calls.length = 0;
-    world.host.requests.length = 0;
-    expect(await scene.run()).toMatchObject({ status: "unchanged" });
-    expect(world.aws.calls.map(({ operation }) => operation)).toEqual(["GetParameter", "ListObjectsV2"]);
+    testbed.aws.calls.length = 0;
+    testbed.host.requests.length = 0;
+    expect(await random.run()).toMatchObject({ status: "unchanged" });
+    expect(testbed.aws.calls.map(({ operation }) => operation)).toEqual(["GetParameter", "ListObjectsV2"]);
     // git asks for what the host can do, and then for the refs.
-    expect(world.host.requests.map(({ method }) => method)).toEqual(["GET", "POST"]);
+    expect(testbed.host.requests.map(({ method }) => method)).toEqual(["GET", "POST"]);
   });
 
   test("a cursor that was set by hand costs more once, and no more than before from then on", async () => {
@@ -235,20 +240,20 @@ describe("the cost", () => {
   });
 
   test("a cursor that the bash version left, at whatever version, likewise", async () => {
-    await using taken = await openScene(world, ++seed, true);
-    const { place, story } = taken;
-    for (let day = 0; day < 5; day++) await world.aws.putParameter(place.parameter, place.to);
-    const from = await story.repository.head();
+    await using taken = await openRandomRuns(testbed, ++seed, true);
+    const { target, history } = taken;
+    for (let day = 0; day < 5; day++) await testbed.aws.putParameter(target.parameter, target.to);
+    const from = await history.repository.head();
     for (let day = 0; day < 3; day++) {
-      await story.commit();
-      world.aws.calls.length = 0;
+      await history.commit();
+      testbed.aws.calls.length = 0;
       expect(await taken.run()).toMatchObject({ status: "collected" });
-      if (day > 0) expect(world.aws.calls.map(({ operation }) => operation)).toEqual(cheap);
+      if (day > 0) expect(testbed.aws.calls.map(({ operation }) => operation)).toEqual(cheap);
       await taken.check();
     }
-    const numbers = (await records(world.aws, place.bucket)).map(({ number }) => number);
+    const numbers = (await readRecords(testbed.aws, target.bucket)).map(({ number }) => number);
     expect(numbers).toEqual([1, 7, 8, 9]);
-    expect((await records(world.aws, place.bucket))[0]).toMatchObject({ from, to: from, next: 7 });
+    expect((await readRecords(testbed.aws, target.bucket))[0]).toMatchObject({ from, to: from, next: 7 });
   });
 
   test("a cursor that was deleted costs a search in every run from then on, and no more", async () => {

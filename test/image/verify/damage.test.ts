@@ -1,16 +1,17 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { type Collection, record } from "../../fixtures/collected-repository.ts";
-import { openHealthy } from "../../fixtures/five-steps.ts";
+import { recordName } from "../../../image/chain/record.ts";
+import type { CollectedRepository } from "../../fixtures/collected-repository.ts";
+import { collectFiveSteps } from "../../fixtures/five-steps.ts";
 
 setDefaultTimeout(60_000);
 
-let healthy: Collection;
+let collected: CollectedRepository;
 let commits: string[];
 let diffs: string[];
 beforeAll(async () => {
-  ({ healthy, commits, diffs } = await openHealthy());
+  ({ collected, commits, diffs } = await collectFiveSteps());
 });
-afterAll(() => healthy[Symbol.asyncDispose]());
+afterAll(() => collected[Symbol.asyncDispose]());
 
 const diff = (number: number): string => diffs[number - 1] ?? "";
 const unfinished = ({ bytes: _, sha256: __, finished: ___, ...claim }: object & Record<string, unknown>) => ({
@@ -21,7 +22,7 @@ const flip = (text: string) => `${text.slice(0, -2)}${text.at(-2) === "X" ? "Y" 
 
 type Damage = [
   name: string,
-  damage: (collection: Collection) => Promise<unknown>,
+  damage: (collection: CollectedRepository) => Promise<unknown>,
   finding: { code: string; level?: string; object: () => string; says?: () => string },
 ];
 
@@ -29,7 +30,7 @@ const damages: Damage[] = [
   [
     "a deleted diff",
     (collection) => collection.remove(diff(2)),
-    { code: "diff-missing", object: () => diff(2), says: () => record(2) },
+    { code: "diff-missing", object: () => diff(2), says: () => recordName(2) },
   ],
   [
     "a diff cut short",
@@ -43,58 +44,62 @@ const damages: Damage[] = [
   ],
   [
     "a deleted record between two others",
-    (collection) => collection.remove(record(3)),
-    { code: "gap", object: () => record(3), says: () => `still stored, in ${diff(3)}.` },
+    (collection) => collection.remove(recordName(3)),
+    { code: "gap", object: () => recordName(3), says: () => `still stored, in ${diff(3)}.` },
   ],
   [
     "two deleted records and the diff of one",
     async (collection) => {
-      for (const name of [record(2), record(3), diff(2), diff(3)]) await collection.remove(name);
+      for (const name of [recordName(2), recordName(3), diff(2), diff(3)]) await collection.remove(name);
     },
-    { code: "gap", object: () => record(3), says: () => `the record before that is ${record(1)}` },
+    { code: "gap", object: () => recordName(3), says: () => `the record before that is ${recordName(1)}` },
   ],
   [
     "a deleted first record",
-    (collection) => collection.remove(record(1)),
-    { code: "gap", object: () => record(1), says: () => diff(1) },
+    (collection) => collection.remove(recordName(1)),
+    { code: "gap", object: () => recordName(1), says: () => diff(1) },
   ],
   [
     "deleted last records",
     async (collection) => {
-      for (const number of [4, 5]) await collection.remove(record(number));
+      for (const number of [4, 5]) await collection.remove(recordName(number));
       await collection.write("cursor", commits[3] ?? "");
     },
-    { code: "gap", object: () => record(4), says: () => `still stored, in ${diff(4)}.` },
+    { code: "gap", object: () => recordName(4), says: () => `still stored, in ${diff(4)}.` },
   ],
   [
     "no record at all",
     async (collection) => {
-      for (const number of [1, 2, 3, 4, 5]) await collection.remove(record(number));
+      for (const number of [1, 2, 3, 4, 5]) await collection.remove(recordName(number));
     },
     { code: "records-missing", object: () => "_steps/", says: () => "4 diffs" },
   ],
   [
     "a record that is no JSON",
-    (collection) => collection.write(record(3), "garbage"),
-    { code: "record-invalid", object: () => record(3), says: () => `still stored, in ${diff(3)}.` },
+    (collection) => collection.write(recordName(3), "garbage"),
+    { code: "record-invalid", object: () => recordName(3), says: () => `still stored, in ${diff(3)}.` },
   ],
   [
     "a record of another schema, the last",
     (collection) => collection.amend(5, (known) => ({ ...known, schemaVersion: 2 })),
-    { code: "record-invalid", object: () => record(5), says: () => "schemaVersion" },
+    { code: "record-invalid", object: () => recordName(5), says: () => "schemaVersion" },
   ],
   [
     "a copy of a record under another name",
-    async (collection) => collection.write(record(6), await collection.read(record(2))),
-    { code: "record-misnamed", object: () => record(6), says: () => "step 2" },
+    async (collection) => collection.write(recordName(6), await collection.read(recordName(2))),
+    { code: "record-misnamed", object: () => recordName(6), says: () => "step 2" },
   ],
   [
     "a second record after the same one",
     async (collection) => {
-      await collection.write(record(6), await collection.read(record(2)));
+      await collection.write(recordName(6), await collection.read(recordName(2)));
       await collection.amend(6, (known) => ({ ...known, number: 6 }));
     },
-    { code: "overlap", object: () => record(6), says: () => `${record(6)} and ${record(2)} both follow` },
+    {
+      code: "overlap",
+      object: () => recordName(6),
+      says: () => `${recordName(6)} and ${recordName(2)} both follow`,
+    },
   ],
   [
     "two records that claim the same diff for different changes",
@@ -102,30 +107,30 @@ const damages: Damage[] = [
       await collection.amend(3, (known) => ({ ...known, diff: diff(2) }));
       await collection.remove(diff(3));
     },
-    { code: "overlap", object: () => diff(2), says: () => `${record(2)} and ${record(3)}` },
+    { code: "overlap", object: () => diff(2), says: () => `${recordName(2)} and ${recordName(3)}` },
   ],
   [
     "a record that begins elsewhere",
     (collection) => collection.amend(3, (known) => ({ ...known, from: commits[0], last: commits[0] })),
-    { code: "gap", object: () => record(3), says: () => `begins at ${commits[0]}` },
+    { code: "gap", object: () => recordName(3), says: () => `begins at ${commits[0]}` },
   ],
   [
     "a record that contradicts itself",
     (collection) => collection.amend(3, (known) => ({ ...known, from: commits[0] })),
-    { code: "record-inconsistent", object: () => record(3), says: () => "contradicts itself" },
+    { code: "record-inconsistent", object: () => recordName(3), says: () => "contradicts itself" },
   ],
   [
     "a record with another tree",
     (collection) => collection.amend(3, (known) => ({ ...known, fromTree: commits[0] })),
-    { code: "record-inconsistent", object: () => record(3), says: () => "tree" },
+    { code: "record-inconsistent", object: () => recordName(3), says: () => "tree" },
   ],
   [
     "a record that follows another one than the one before it",
-    (collection) => collection.amend(3, (known) => ({ ...known, previous: record(4) })),
+    (collection) => collection.amend(3, (known) => ({ ...known, previous: recordName(4) })),
     {
       code: "record-inconsistent",
-      object: () => record(3),
-      says: () => `names ${record(4)} as the record before it`,
+      object: () => recordName(3),
+      says: () => `names ${recordName(4)} as the record before it`,
     },
   ],
   [
@@ -136,7 +141,7 @@ const damages: Damage[] = [
   [
     "an unfinished record between two others",
     (collection) => collection.amend(4, unfinished),
-    { code: "unfinished", object: () => record(4), says: () => "but other steps follow" },
+    { code: "unfinished", object: () => recordName(4), says: () => "but other steps follow" },
   ],
   [
     "an unfinished last record, its run at work",
@@ -144,7 +149,12 @@ const damages: Damage[] = [
       await collection.amend(5, unfinished);
       await collection.write("cursor", commits[3] ?? "");
     },
-    { code: "unfinished", level: "note", object: () => record(5), says: () => "may be at work on it until" },
+    {
+      code: "unfinished",
+      level: "note",
+      object: () => recordName(5),
+      says: () => "may be at work on it until",
+    },
   ],
   [
     "an unfinished last record, its run dead",
@@ -152,7 +162,7 @@ const damages: Damage[] = [
       await collection.amend(5, (known) => ({ ...unfinished(known), claimed: "2026-01-01T00:00:00Z" }));
       await collection.write("cursor", commits[3] ?? "");
     },
-    { code: "unfinished", level: "note", object: () => record(5), says: () => "failed or died" },
+    { code: "unfinished", level: "note", object: () => recordName(5), says: () => "failed or died" },
   ],
   [
     "a cursor that is one step behind",
@@ -177,7 +187,7 @@ const damages: Damage[] = [
 ];
 
 test.each(damages)("%s", async (_, damage, { code, level = "problem", object, says = () => "" }) => {
-  await using damaged = await healthy.copy();
+  await using damaged = await collected.copy();
   await damage(damaged);
   const { status, events, stderr } = await damaged.verify();
   const findings = events.filter(({ event }) => event === "finding");

@@ -1,14 +1,18 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { type Collection, record } from "../../fixtures/collected-repository.ts";
-import { collectEverything } from "../../fixtures/every-change.ts";
+import { recordName } from "../../../image/chain/record.ts";
+import type { CollectedRepository } from "../../fixtures/collected-repository.ts";
+import { collectEveryChange } from "../../fixtures/every-change.ts";
 
 setDefaultTimeout(120_000);
 
-let omitted: Collection;
-let included: Collection;
+let omitted: CollectedRepository;
+let included: CollectedRepository;
 beforeAll(async () => {
-  [omitted, included] = await Promise.all([collectEverything({}), collectEverything({ BINARY: "include" })]);
+  [omitted, included] = await Promise.all([
+    collectEveryChange({}),
+    collectEveryChange({ BINARY: "include" }),
+  ]);
 });
 afterAll(async () => {
   await omitted[Symbol.asyncDispose]();
@@ -16,8 +20,8 @@ afterAll(async () => {
 });
 
 /** Damages a diff and has its record agree, so that no hash tells. */
-async function forge(collection: Collection, number: number, change: (text: string) => string) {
-  const { diff } = JSON.parse(await collection.read(record(number)));
+async function forge(collection: CollectedRepository, number: number, change: (text: string) => string) {
+  const { diff } = JSON.parse(await collection.read(recordName(number)));
   const before = await collection.read(diff);
   const after = change(before);
   expect(after).not.toBe(before);
@@ -65,7 +69,7 @@ test.each(forgeries)("%s changed, and the record with it, is found", async (_, n
   expect((await forged.verify()).status).toBe(0);
   const { status, events } = await forged.verify("--replay");
   const problems = events.filter(({ level }) => level === "problem");
-  const { diff } = JSON.parse(await forged.read(record(number)));
+  const { diff } = JSON.parse(await forged.read(recordName(number)));
   expect(problems).toMatchObject([{ code, object: diff }]);
   expect(events.find((event) => event.event === "verified")?.replayed).toBe(number - 1);
   expect(status).toBe(1);

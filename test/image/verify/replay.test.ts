@@ -2,20 +2,24 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { recordName } from "../../../image/chain/record.ts";
 import { readLocalRepositories } from "../../../image/config/local-repositories.ts";
-import { type Collection, openCollection, record } from "../../fixtures/collected-repository.ts";
-import { collectEverything, history } from "../../fixtures/every-change.ts";
-import { generate } from "../../fixtures/generated-chain.ts";
+import { type CollectedRepository, makeCollectedRepository } from "../../fixtures/collected-repository.ts";
+import { collectEveryChange, everyChange } from "../../fixtures/every-change.ts";
+import { generateChain } from "../../fixtures/generated-chain.ts";
 import { git } from "../../fixtures/git.ts";
 import { asConfiguration } from "../../fixtures/repository.ts";
 import { runWorker } from "../../fixtures/worker.ts";
 
 setDefaultTimeout(120_000);
 
-let omitted: Collection;
-let included: Collection;
+let omitted: CollectedRepository;
+let included: CollectedRepository;
 beforeAll(async () => {
-  [omitted, included] = await Promise.all([collectEverything({}), collectEverything({ BINARY: "include" })]);
+  [omitted, included] = await Promise.all([
+    collectEveryChange({}),
+    collectEveryChange({ BINARY: "include" }),
+  ]);
 });
 afterAll(async () => {
   await omitted[Symbol.asyncDispose]();
@@ -26,7 +30,7 @@ test("every kind of change leads to the right tree, and what is in no diff is na
   const { status, events, stderr, left } = await omitted.verify("--replay");
   expect(events).toMatchObject([
     { code: "content-not-stored", level: "note" },
-    { event: "verified", holds: true, steps: history.length, replayed: history.length },
+    { event: "verified", holds: true, steps: everyChange.length, replayed: everyChange.length },
     { event: "summary" },
   ]);
   // Of some others the content is in a diff after all, as that of another file.
@@ -49,7 +53,7 @@ test("every kind of change leads to the right tree, and what is in no diff is na
 test("with BINARY=include the diffs are everything", async () => {
   const { status, events } = await included.verify("--replay");
   expect(events).toMatchObject([
-    { event: "verified", holds: true, notes: 0, replayed: history.length },
+    { event: "verified", holds: true, notes: 0, replayed: everyChange.length },
     { event: "summary" },
   ]);
   expect(status).toBe(0);
@@ -59,7 +63,7 @@ test("with BINARY=include the diffs are everything", async () => {
     await git(["init", "--quiet", "--template=", folder]);
     for (const name of await included.diffs()) {
       const env = asConfiguration({ "core.whitespace": "" });
-      await git(["apply", "--cached", join(await included.place(), name)], { cwd: folder, env });
+      await git(["apply", "--cached", join(await included.destination(), name)], { cwd: folder, env });
     }
     const tree = (await git(["write-tree"], { cwd: folder })).toString().trim();
     expect(tree).toBe(await included.repository.git("rev-parse", "HEAD^{tree}"));
@@ -70,7 +74,7 @@ test("with BINARY=include the diffs are everything", async () => {
 
 test.each([1, 2, 3])("step %d counts alike with binary content and without", async (number) => {
   const [without, whole] = await Promise.all(
-    [omitted, included].map(async (collection) => JSON.parse(await collection.read(record(number)))),
+    [omitted, included].map(async (collection) => JSON.parse(await collection.read(recordName(number)))),
   );
   expect([without.binary, whole.binary]).toEqual([false, true]);
   const { files, binaryFiles, linesAdded, linesRemoved } = without;
@@ -82,12 +86,16 @@ test.each([1, 2, 3])("step %d counts alike with binary content and without", asy
 
 test("a damaged diff is told once, and the replay goes on where it can", async () => {
   await using damaged = await omitted.copy();
-  const { diff } = JSON.parse(await damaged.read(record(2)));
+  const { diff } = JSON.parse(await damaged.read(recordName(2)));
   await damaged.remove(diff);
   const { events } = await damaged.verify("--replay");
   expect(events).toMatchObject([
     { code: "diff-missing", object: diff },
-    { code: "not-replayed", level: "note", message: expect.stringContaining(`${record(2)} to ${record(4)}`) },
+    {
+      code: "not-replayed",
+      level: "note",
+      message: expect.stringContaining(`${recordName(2)} to ${recordName(4)}`),
+    },
     { event: "verified", replayed: 1 },
     { event: "summary" },
   ]);
@@ -112,8 +120,8 @@ test("set back by hand, the replay goes back too, and knows what has no content 
   expect(status).toBe(0);
 });
 
-test("rewritten history, the old commit still there and then gone, is replayed from the new baseline", async () => {
-  await using rewritten = await openCollection();
+test("rewritten everyChange, the old commit still there and then gone, is replayed from the new baseline", async () => {
+  await using rewritten = await makeCollectedRepository();
   const { repository } = rewritten;
   const collected = async (content: string) => {
     await repository.write("file", content);
@@ -145,7 +153,7 @@ test("hundreds of small steps are replayed within seconds", async () => {
     const repository = join(folder, "many.git");
     await mkdir(repository);
     const [{ destination = "" } = {}] = readLocalRepositories([repository], {}, folder);
-    await generate(repository, destination, 500);
+    await generateChain(repository, destination, 500);
     const args = ["local", "verify", "--replay", repository];
     const { events, seconds } = await runWorker({}, { cwd: folder, args });
     expect(events[0]).toMatchObject({ event: "verified", holds: true, replayed: 500 });

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { DeleteParameterCommand } from "@aws-sdk/client-ssm";
-import { record } from "../../fixtures/collected-repository.ts";
+import { recordName } from "../../../image/chain/record.ts";
 import { makeRepository, type Repository } from "../../fixtures/repository.ts";
-import { openWorld, type Place, type World } from "../../fixtures/testbed.ts";
+import { openTestbed, type Target, type Testbed } from "../../fixtures/testbed.ts";
 import { type Ran, runWorker } from "../../fixtures/worker.ts";
 
 setDefaultTimeout(60_000);
 
-let world: World;
+let testbed: Testbed;
 let repository: Repository;
-let healthy: Place;
+let collected: Target;
 let commits: string[];
 let diffs: string[];
 let bucket: string;
@@ -18,41 +18,42 @@ let environment: Record<string, string>;
 
 /** Four steps below a prefix, collected by the real worker. */
 beforeAll(async () => {
-  world = await openWorld();
-  repository = await makeRepository({ path: `${world.root}/repository` });
+  testbed = await openTestbed();
+  repository = await makeRepository({ path: `${testbed.root}/repository` });
   commits = [];
   for (const content of ["one\n", "two\n", "three\n", "four\n"]) {
     await repository.write("file", content);
     commits.push(await repository.commit());
-    if (commits.length === 1) healthy = await world.place(repository, null);
-    healthy.environment.RESULTS_BUCKET = `${healthy.bucket}/some/prefix`;
-    expect(await healthy.run()).toMatchObject({ status: 0 });
+    if (commits.length === 1) collected = await testbed.target(repository, null);
+    collected.environment.RESULTS_BUCKET = `${collected.bucket}/some/prefix`;
+    expect(await collected.run()).toMatchObject({ status: 0 });
   }
-  diffs = (await world.aws.objects(healthy.bucket)).filter((key) => key.endsWith(".diff"));
+  diffs = (await testbed.aws.objects(collected.bucket)).filter((key) => key.endsWith(".diff"));
   expect(diffs).toHaveLength(4);
 });
-afterAll(() => world.close());
+afterAll(() => testbed.close());
 
 /** The same again, to be damaged. */
 beforeEach(async () => {
-  const { aws } = world;
-  world.reset();
+  const { aws } = testbed;
+  testbed.reset();
   bucket = await aws.createBucket();
   environment = {
-    ...healthy.environment,
+    ...collected.environment,
     RESULTS_BUCKET: `${bucket}/some/prefix`,
     PARAMETER_NAME: `/copy/${bucket}`,
   };
-  for (const key of await aws.objects(healthy.bucket)) await put(key, await aws.body(healthy.bucket, key));
+  for (const key of await aws.objects(collected.bucket))
+    await put(key, await aws.body(collected.bucket, key));
   await setCursor(commits[3] ?? "");
 });
 
 const verify = (...args: string[]): Promise<Ran> => runWorker(environment, { args: ["verify", ...args] });
-const setCursor = (commit: string) => world.aws.putParameter(environment.PARAMETER_NAME ?? "", commit);
+const setCursor = (commit: string) => testbed.aws.putParameter(environment.PARAMETER_NAME ?? "", commit);
 const put = (Key: string, Body: string | Uint8Array) =>
-  world.aws.s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body }));
-const remove = (Key: string) => world.aws.s3.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
-const key = (number: number) => `some/prefix/${record(number)}`;
+  testbed.aws.s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body }));
+const remove = (Key: string) => testbed.aws.s3.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
+const key = (number: number) => `some/prefix/${recordName(number)}`;
 const told = ({ events }: Ran) => events.map(({ event, code }) => code ?? event);
 
 test("a chain that holds, replayed, beside other objects", async () => {
@@ -66,7 +67,7 @@ test("a chain that holds, replayed, beside other objects", async () => {
   expect({ status, stderr, left }).toEqual({ status: 0, stderr: "", left: [] });
 });
 
-const stored = () => world.aws.body(bucket, diffs[1] ?? "").then((body) => Buffer.from(body).toString());
+const stored = () => testbed.aws.body(bucket, diffs[1] ?? "").then((body) => Buffer.from(body).toString());
 const damages: [name: string, damage: () => Promise<unknown>, finding: string, status: number][] = [
   ["a deleted diff", () => remove(diffs[1] ?? ""), "diff-missing", 1],
   ["a shorter diff", async () => put(diffs[1] ?? "", (await stored()).slice(1)), "diff-altered", 1],
@@ -83,7 +84,7 @@ const damages: [name: string, damage: () => Promise<unknown>, finding: string, s
   ["a cursor that is no commit", () => setCursor("HEAD"), "cursor-invalid", 1],
   [
     "a deleted cursor",
-    () => world.aws.ssm.send(new DeleteParameterCommand({ Name: environment.PARAMETER_NAME })),
+    () => testbed.aws.ssm.send(new DeleteParameterCommand({ Name: environment.PARAMETER_NAME })),
     "cursor-missing",
     0,
   ],
@@ -97,7 +98,7 @@ test.each(damages)("%s", async (_, damage, finding, status) => {
 });
 
 test("many objects are asked for at once", async () => {
-  world.aws.fail({ operation: "GetObject", nth: "all", how: { delayMs: 1_500 } });
+  testbed.aws.fail({ operation: "GetObject", nth: "all", how: { delayMs: 1_500 } });
   const { status, seconds } = await verify();
   expect(status).toBe(0);
   // Two waits: for the records, and for the diffs.
@@ -105,7 +106,7 @@ test("many objects are asked for at once", async () => {
 });
 
 test("what cannot be read is a failure, and not a finding", async () => {
-  world.aws.fail({
+  testbed.aws.fail({
     operation: "GetParameter",
     nth: "all",
     how: { status: 400, code: "AccessDeniedException" },
@@ -113,8 +114,8 @@ test("what cannot be read is a failure, and not a finding", async () => {
   const ran = await verify();
   expect(told(ran)).toEqual(["cursor-unreadable", "summary"]);
   expect(ran.status).toBe(1);
-  world.aws.clearFaults();
-  world.aws.fail({
+  testbed.aws.clearFaults();
+  testbed.aws.fail({
     operation: "GetObject",
     path: ".diff",
     nth: "all",
@@ -130,12 +131,12 @@ test("a run that goes on meanwhile gives no false alarm", async () => {
   await repository.commit();
   let ran: Promise<Ran> | undefined;
   // Another run collects a step after the records were listed and before the diffs are.
-  world.aws.fail({
+  testbed.aws.fail({
     operation: "GetObject",
-    path: record(4),
+    path: recordName(4),
     how: {
       run: () => {
-        world.aws.clearFaults();
+        testbed.aws.clearFaults();
         ran = runWorker(environment);
         return ran;
       },
@@ -147,11 +148,11 @@ test("a run that goes on meanwhile gives no false alarm", async () => {
 });
 
 test("words that the worker does not know start nothing", async () => {
-  const calls = world.aws.calls.length;
+  const calls = testbed.aws.calls.length;
   for (const args of [["verfy"], ["verify", "--replya"], ["--replay"]]) {
     const { status, events } = await runWorker(environment, { args });
     expect(status).toBe(2);
     expect(events.map(({ code }) => code)).toEqual(["configuration"]);
   }
-  expect(world.aws.calls.length).toBe(calls);
+  expect(testbed.aws.calls.length).toBe(calls);
 });

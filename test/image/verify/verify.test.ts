@@ -4,25 +4,26 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
+import { recordName } from "../../../image/chain/record.ts";
 import { readLocalRepositories } from "../../../image/config/local-repositories.ts";
-import { type Collection, openCollection, record } from "../../fixtures/collected-repository.ts";
-import { openHealthy } from "../../fixtures/five-steps.ts";
-import { generate } from "../../fixtures/generated-chain.ts";
+import { type CollectedRepository, makeCollectedRepository } from "../../fixtures/collected-repository.ts";
+import { collectFiveSteps } from "../../fixtures/five-steps.ts";
+import { generateChain } from "../../fixtures/generated-chain.ts";
 import { runWorker } from "../../fixtures/worker.ts";
 
 setDefaultTimeout(60_000);
 
-let healthy: Collection;
+let collected: CollectedRepository;
 let commits: string[];
 let diffs: string[];
 beforeAll(async () => {
-  ({ healthy, commits, diffs } = await openHealthy());
+  ({ collected, commits, diffs } = await collectFiveSteps());
 });
-afterAll(() => healthy[Symbol.asyncDispose]());
+afterAll(() => collected[Symbol.asyncDispose]());
 
 const diff = (number: number): string => diffs[number - 1] ?? "";
 test("a chain that holds", async () => {
-  const { status, events, stderr } = await healthy.verify();
+  const { status, events, stderr } = await collected.verify();
   expect(events).toMatchObject([
     {
       event: "verified",
@@ -40,7 +41,7 @@ test("a chain that holds", async () => {
 });
 
 test("a cursor that was set by hand is told of for ever, and is no mistake", async () => {
-  await using moved = await healthy.copy();
+  await using moved = await collected.copy();
   await moved.write("cursor", commits[1] ?? "");
   expect(await moved.collect({ SCHEDULED_TIME: "2026-02-01T00:00:00Z" })).toMatchObject({ status: 0 });
   const { status, events } = await moved.verify();
@@ -57,7 +58,7 @@ test("a cursor that was set by hand is told of for ever, and is no mistake", asy
 });
 
 test("there and back again within a minute is one diff for two steps, and no mistake", async () => {
-  await using back = await openCollection();
+  await using back = await makeCollectedRepository();
   const { repository } = back;
   await repository.write("file", "one\n");
   const one = await repository.commit();
@@ -70,7 +71,11 @@ test("there and back again within a minute is one diff for two steps, and no mis
   expect(await back.diffs()).toHaveLength(3);
   const { status, events } = await back.verify("--replay");
   expect(events).toMatchObject([
-    { code: "diff-shared", level: "note", message: expect.stringContaining(`${record(2)} and ${record(4)}`) },
+    {
+      code: "diff-shared",
+      level: "note",
+      message: expect.stringContaining(`${recordName(2)} and ${recordName(4)}`),
+    },
     { event: "verified", holds: true, steps: 4, diffs: 3, replayed: 4 },
     { event: "summary" },
   ]);
@@ -78,12 +83,12 @@ test("there and back again within a minute is one diff for two steps, and no mis
 });
 
 test("diffs from before there were records are not taken for strays", async () => {
-  await using succeeded = await openCollection();
+  await using succeeded = await makeCollectedRepository();
   const { repository } = succeeded;
   await repository.write("file", "one\n");
   const first = await repository.commit();
   expect(await succeeded.collect()).toMatchObject({ status: 0 });
-  await succeeded.remove(record(1));
+  await succeeded.remove(recordName(1));
   await repository.write("file", "two\n");
   await repository.commit();
   expect(await succeeded.collect()).toMatchObject({ status: 0 });
@@ -98,7 +103,7 @@ test("diffs from before there were records are not taken for strays", async () =
 });
 
 test("nothing collected yet", async () => {
-  await using empty = await openCollection();
+  await using empty = await makeCollectedRepository();
   const { status, events } = await empty.verify();
   expect(events.map(({ event, code }) => code ?? event)).toEqual([
     "nothing-collected",
@@ -109,7 +114,7 @@ test("nothing collected yet", async () => {
 });
 
 test("in a terminal: readable lines, and no JSON", async () => {
-  await using damaged = await healthy.copy();
+  await using damaged = await collected.copy();
   await damaged.remove(diff(2));
   const main = join(import.meta.dirname, "../../../image/main.ts");
   const command = [process.execPath, main, "local", "verify", damaged.repository.path].join(" ");
@@ -122,9 +127,9 @@ test("in a terminal: readable lines, and no JSON", async () => {
   for await (const chunk of terminal.stdout) text += chunk;
   text = stripVTControlCharacters(text);
   expect(text).not.toContain('{"');
-  expect(text).toContain(`✗ ${damaged.repository.path} in ${await damaged.place()}`);
+  expect(text).toContain(`✗ ${damaged.repository.path} in ${await damaged.destination()}`);
   expect(text).toContain("5 steps, 3 diffs, ");
-  expect(text).toContain(`✗ ${diff(2)}, the diff of ${record(2)}, is missing`);
+  expect(text).toContain(`✗ ${diff(2)}, the diff of ${recordName(2)}, is missing`);
   expect(text).toContain("Restore it");
   expect(text).toContain("0 of 1 verified in");
 });
@@ -135,7 +140,7 @@ test("ten thousand steps are verified within seconds", async () => {
     const repository = join(folder, "many.git");
     await mkdir(repository);
     const [{ destination = "" } = {}] = readLocalRepositories([repository], {}, folder);
-    await generate(repository, destination, 10_000);
+    await generateChain(repository, destination, 10_000);
     const { events, seconds } = await runWorker({}, { cwd: folder, args: ["local", "verify", repository] });
     expect(events[0]).toMatchObject({ event: "verified", holds: true, steps: 10_000, diffs: 10_000 });
     expect(seconds).toBeLessThan(20);
