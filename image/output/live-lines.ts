@@ -29,7 +29,7 @@ export function liveLines(stream: NodeJS.WriteStream): LiveLines {
       lines.delete(name);
       live.clear();
       stream.write(text);
-      draw();
+      if (lines.size > 0) draw();
     },
     end(text) {
       live.clear();
