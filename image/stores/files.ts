@@ -1,4 +1,4 @@
-import { mkdir, open, rm } from "node:fs/promises";
+import { mkdir, open, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /**
@@ -25,6 +25,24 @@ export async function writeAtomically(
   } finally {
     await rm(temporary, { force: true });
   }
+}
+
+const staleLockMilliseconds = 60_000;
+
+/**
+ * Holds a file that exists as long as the lock. @throws an error with code EEXIST if another process holds it.
+ * The lock of a process that died is removed after a minute; whoever finds it then still gets EEXIST, once.
+ */
+export async function lock(path: string): Promise<AsyncDisposable> {
+  await mkdir(dirname(path), { recursive: true });
+  try {
+    await (await open(path, "wx")).close();
+  } catch (error) {
+    const held = await stat(path).catch(() => undefined);
+    if (held && Date.now() - held.mtimeMs > staleLockMilliseconds) await rm(path, { force: true });
+    throw error;
+  }
+  return { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
 }
 
 export async function* toStream(text: string): AsyncGenerator<Uint8Array> {

@@ -1,9 +1,9 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { link, readdir, readFile, rename, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { StoreError } from "../lib/errors.ts";
-import { codeOf, toStream, writeAtomically } from "./files.ts";
+import { codeOf, lock, toStream, writeAtomically } from "./files.ts";
 import type { ObjectStore } from "./stores.ts";
 
 /** Keeps objects as files below a folder. */
@@ -39,9 +39,13 @@ export function folderObjects(folder: string): ObjectStore {
     get: (name) => mapErrors(name, () => get(name)),
     putIf: (name, text, etag) =>
       mapErrors(name, async () => {
-        if (etag !== undefined && (await get(name))?.etag !== etag) return undefined;
         try {
-          await write(name, toStream(text), etag === undefined ? link : rename);
+          if (etag === undefined) await write(name, toStream(text), link);
+          else {
+            await using _ = await lock(join(folder, "_unfinished", `${basename(name)}.lock`));
+            if ((await get(name))?.etag !== etag) return undefined;
+            await write(name, toStream(text), rename);
+          }
           return etagOf(text);
         } catch (error) {
           if (codeOf(error) === "EEXIST") return undefined;
