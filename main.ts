@@ -4,48 +4,51 @@ import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { App, TerraformElement, TerraformOutput, TerraformStack } from "cdktf";
 import type { Node } from "constructs";
 import cdktf from "./cdktf.json";
+import { hashSources } from "./image/sources.ts";
 import { Account } from "./modules/account.ts";
 import { Alarms } from "./modules/alarms.ts";
-import { keepState } from "./modules/backend.ts";
+import { configureBackend } from "./modules/backend.ts";
 import { Bucket } from "./modules/bucket.ts";
 import { Cluster } from "./modules/cluster.ts";
 import { runCommand, setCommand, subscribeCommand } from "./modules/commands.ts";
-import { type Configuration, ConfigurationError, parse } from "./modules/configuration.ts";
+import { type Configuration, parse } from "./modules/configuration.ts";
+import { ConfigurationError } from "./modules/configuration-error.ts";
 import { Credentials } from "./modules/credentials.ts";
-import { contentHash, Ecr, prebuilt, SOURCES } from "./modules/ecr.ts";
-import { isDaily } from "./modules/expression.ts";
+import { Ecr } from "./modules/ecr.ts";
+import { prebuilt } from "./modules/image-reference.ts";
 import { Schedule } from "./modules/schedule.ts";
+import { isDaily } from "./modules/schedule-expression.ts";
 import { ScheduleGroup } from "./modules/schedule-group.ts";
 import { Task } from "./modules/task.ts";
-import { existing, Vpc } from "./modules/vpc.ts";
+import { existingNetwork, Vpc } from "./modules/vpc.ts";
 
-/** Everything that one deployment consists of. */
+/** One deployment. */
 export class GitDiff extends TerraformStack {
-  /** Which construct has which address. */
+  /** The path of the construct at each address. */
   private readonly addresses = new Map<string, string>();
 
   constructor(app: App, configuration: Configuration) {
     const { name, region, kmsKey, cpu, memory, collections } = configuration;
     super(app, name);
-    keepState(this, configuration);
+    configureBackend(this, configuration);
     new AwsProvider(this, "aws", {
       region,
       defaultTags: [{ tags: { "git-diff-to-s3": name, ...configuration.tags } }],
     });
-    // From the oldest provider that the tests run with, to the end of the major version that the bindings were made for.
+    // From the oldest version that the tests use, up to the major version after the one that the bindings are generated for.
     this.addOverride("terraform.required_providers.aws.version", ">= 5.100.0, < 7.0.0");
-    // Write-only values: Terraform 1.11 as well as OpenTofu 1.11.
+    // For write-only arguments. Terraform and OpenTofu both support them since 1.11.
     this.addOverride("terraform.required_version", ">= 1.11.0");
 
     const repositories = collections.flatMap((collection) => collection.repositories);
     const account = new Account(this, "account", { region });
     const network = configuration.network
-      ? existing(configuration.network)
+      ? existingNetwork(configuration.network)
       : new Vpc(this, "vpc", { name, region, repositories });
     const cluster = new Cluster(this, "cluster", { name, logRetentionDays: configuration.logRetentionDays });
     const bucket = new Bucket(this, "results", {
       name: `${name}-results-${account.id}`,
-      keepDays: configuration.resultRetentionDays,
+      retentionDays: configuration.resultRetentionDays,
       kmsKey,
     });
     const root = import.meta.dirname;
@@ -54,7 +57,7 @@ export class GitDiff extends TerraformStack {
         ? new Ecr(this, "ecr", {
             account,
             name,
-            tag: contentHash(root, SOURCES),
+            tag: hashSources(root),
             context: relative(join(app.outdir, "stacks", name), root),
           })
         : prebuilt(configuration.image, account);
@@ -83,39 +86,42 @@ export class GitDiff extends TerraformStack {
       account,
       name,
       cluster,
-      deadLetters: group.deadLetters.name,
+      deadLetterQueue: group.deadLetters.name,
       daily: collections.some(({ schedule }) => isDaily(schedule)),
     });
 
     const byCollection = (value: (task: Task) => string) =>
       Object.fromEntries(tasks.map(({ collection, task }) => [collection, value(task)]));
     this.outputs({
-      bucket_name: ["Where the diffs are, each repository's below its name", bucket.name],
+      bucket_name: ["The bucket with the diffs, each repository's under its name", bucket.name],
       cluster_name: ["The ECS cluster that tasks run in", cluster.name],
       task_definitions: ["The task definition of each collection", byCollection((task) => task.arn)],
       subnet_ids: ["The subnets that tasks run in", network.subnetIds],
       security_group_ids: ["The security groups of tasks", network.securityGroupIds],
       image: ["The image that tasks run, by digest", image.uri],
       run_now: [
-        "Starts a collection now, outside its schedule",
+        "Commands that start a collection now, outside its schedule",
         byCollection((task) => runCommand(region, cluster.name, task.arn, network)),
       ],
-      tell_me: [
-        "Has an e-mail sent of a run that fails or cannot be started, and of a day without any",
+      subscribe_alarms: [
+        "The command that subscribes an e-mail address to failed runs, runs that cannot be started, and days without a run",
         subscribeCommand(region, alarms.topicArn),
       ],
       set_credentials: [
-        "Sets the user and password for a git host or a repository",
+        "Commands that set the user and password for a git host or a repository",
         Object.fromEntries(
-          [...credentials.all.values()].map((one) => [one.key, setCommand(region, one.name, kmsKey)]),
+          [...credentials.parameters.values()].map((parameter) => [
+            parameter.key,
+            setCommand(region, parameter.name, kmsKey),
+          ]),
         ),
       ],
     });
   }
 
   /**
-   * Addresses such as `aws_subnet.vpc_public-a`, without the hash that CDKTF ends them in. Two constructs with one
-   * address CDKTF would merge without a word, hence the error.
+   * Returns addresses such as `aws_subnet.vpc_public-a`, without the hash that CDKTF appends. CDKTF would silently merge
+   * two constructs with the same address; this throws a ConfigurationError instead.
    */
   protected override allocateLogicalId(element: TerraformElement | Node): string {
     const { path } = TerraformElement.isTerraformElement(element) ? element.node : element;
@@ -128,7 +134,7 @@ export class GitDiff extends TerraformStack {
     const owner = this.addresses.get(address) ?? path;
     if (owner !== path) {
       throw new ConfigurationError(
-        `gitDiff: ${owner} and ${path} would share the address ${id}; rename one of them`,
+        `gitDiff: ${owner} and ${path} would have the same address ${id}; rename one of them`,
       );
     }
     this.addresses.set(address, path);

@@ -7,13 +7,13 @@ export interface AccountProps {
   readonly region: string;
 }
 
-/** The account and region that the stack is deployed to, and the exact ARNs of what lies in them. */
+/** The account and region of the stack. Composes ARNs. */
 export class Account extends Construct {
   readonly id: string;
   readonly region: string;
-  /** `aws`, or the name of a partition of its own such as China's. */
+  /** `aws`, `aws-cn` or another partition. */
   readonly partition: string;
-  /** What its host names end in. */
+  /** The end of its host names, such as `amazonaws.com`. */
   readonly domain: string;
 
   constructor(scope: Construct, id: string, props: AccountProps) {
@@ -25,7 +25,7 @@ export class Account extends Construct {
     this.region = props.region;
   }
 
-  /** `arn("ssm", "parameter/x")` is that parameter in this account, in this region unless told. */
+  /** Returns an ARN of this account, such as `arn("ssm", "parameter/x")`. The default region is the stack's. */
   arn(service: string, resource: string, region: string = this.region): string {
     return `arn:${this.partition}:${service}:${region}:${this.id}:${resource}`;
   }

@@ -7,36 +7,36 @@ import { Construct } from "constructs";
 import type { Account } from "./account.ts";
 import type { Cluster } from "./cluster.ts";
 import { CONTAINER } from "./container.ts";
-import { document, type Statement } from "./iam.ts";
+import { policyDocument, type Statement } from "./iam.ts";
 
 export interface AlarmsProps {
   readonly account: Account;
-  /** Begins the names of all that is here. */
+  /** Prefix of all names. */
   readonly name: string;
   readonly cluster: Cluster;
-  /** Name of the queue for runs that could not be started. */
-  readonly deadLetters: string;
-  /** Whether a run is due every day, so that a day without any is a fault. */
+  /** Name of the dead-letter queue for runs that could not be started. */
+  readonly deadLetterQueue: string;
+  /** Whether a run is due every day, so that a day without a run is a fault. */
   readonly daily: boolean;
 }
 
-/** A topic that tells whoever subscribes to it of a run that failed or could not be started, and of a day without any. */
+/** A topic that notifies its subscribers of failed runs, of runs that could not be started, and of a day without a run. */
 export class Alarms extends Construct {
   readonly topicArn: string;
 
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id);
-    const { account, name, cluster, deadLetters } = props;
-    // Not encrypted: of KMS keys, EventBridge can use only one of your own here, and nothing secret is told.
+    const { account, name, cluster, deadLetterQueue } = props;
+    // Not encrypted: EventBridge cannot use AWS's own KMS key here, and notifications contain no secrets.
     const topic = new SnsTopic(this, "Default", { name: `${name}-alarms` });
     this.topicArn = topic.arn;
 
     const failed = new CloudwatchEventRule(this, "failed", {
       name: `${name}-failed`,
-      description: "git-diff-to-s3: a run that ended badly, or whose container never started",
-      eventPattern: JSON.stringify(failedRun(cluster.arn)),
+      description: "git-diff-to-s3: a run failed, or its container did not start",
+      eventPattern: JSON.stringify(failedRunPattern(cluster.arn)),
     });
-    new CloudwatchEventTarget(this, "tell", {
+    new CloudwatchEventTarget(this, "notify", {
       rule: failed.name,
       arn: topic.arn,
       inputTransformer: {
@@ -49,8 +49,8 @@ export class Alarms extends Construct {
         },
         inputTemplate: [
           "A run of <family> failed at <time>: <reason> (<stop>, <task>).",
-          `If it came so far, its log tells what failed and why: aws logs tail ${cluster.logGroup.name} --region ${account.region} --since 1d`,
-          "Whatever is stored is whole, and the next run goes on from where the cursors are.",
+          `If its container started, the log shows what failed and why: aws logs tail ${cluster.logGroup.name} --region ${account.region} --since 1d`,
+          "All stored results are complete. The next run continues from the cursors.",
         ]
           .map((line) => JSON.stringify(line))
           .join("\n"),
@@ -58,19 +58,19 @@ export class Alarms extends Construct {
     });
 
     const [notStarted, silent] = [`${name}-not-started`, `${name}-silent`];
-    const alarmArns = [notStarted, silent].map((one) => account.arn("cloudwatch", `alarm:${one}`));
+    const alarmArns = [notStarted, silent].map((alarm) => account.arn("cloudwatch", `alarm:${alarm}`));
     new SnsTopicPolicy(this, "policy", {
       arn: topic.arn,
-      policy: document(mayTell(topic.arn, alarmArns, account.id)),
+      policy: policyDocument(publishStatements(topic.arn, alarmArns, account.id)),
     });
     const actions = { alarmActions: [topic.arn], okActions: [topic.arn] };
     new CloudwatchMetricAlarm(this, "not-started", {
       ...actions,
       alarmName: notStarted,
-      alarmDescription: `EventBridge Scheduler could not start a run: the message in the queue ${deadLetters} says which, and why. Delete it when that is mended: until the queue is empty, no other is told. The next run makes up for it.`,
+      alarmDescription: `EventBridge Scheduler could not start a run. The message in the queue ${deadLetterQueue} contains the request and the error. Delete the message when the cause is fixed: the alarm stays on until the queue is empty. The next run collects what this one missed.`,
       namespace: "AWS/SQS",
       metricName: "ApproximateNumberOfMessagesVisible",
-      dimensions: { QueueName: deadLetters },
+      dimensions: { QueueName: deadLetterQueue },
       statistic: "Maximum",
       period: 300,
       evaluationPeriods: 1,
@@ -78,20 +78,20 @@ export class Alarms extends Construct {
       threshold: 0,
       treatMissingData: "notBreaching",
     });
-    // To Scheduler, a start that ECS has no room for is an answer like any other, and it tells nobody:
-    // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html, `failures`.
+    // If ECS has no capacity, RunTask succeeds and lists `failures`, which Scheduler does not report:
+    // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
     if (!props.daily) return;
     new CloudwatchMetricAlarm(this, "silent", {
       ...actions,
       alarmName: silent,
       alarmDescription:
-        "No run has logged anything for more than a day, though one is due every day: look whether the schedules are enabled, and whether ECS had room for the task. The next run makes up for it.",
+        "No run has logged anything for more than a day, although one is due every day. Check whether the schedules are enabled and whether ECS had capacity for the task. The next run collects what was missed.",
       namespace: "AWS/Logs",
       metricName: "IncomingLogEvents",
       dimensions: { LogGroupName: cluster.logGroup.name },
       statistic: "Sum",
       period: 3_600,
-      // A day, and how much later than the day before a run may log its first line.
+      // A day, plus two hours because a run may start later than the day before.
       evaluationPeriods: 26,
       comparisonOperator: "LessThanThreshold",
       threshold: 1,
@@ -101,10 +101,10 @@ export class Alarms extends Construct {
 }
 
 /**
- * What ECS tells of such a run. One that never started has no exit status, which is not the same as one other than 0:
+ * Matches ECS events of failed runs. A container that never started has no exit code, which `anything-but` does not match:
  * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html
  */
-function failedRun(clusterArn: string): object {
+function failedRunPattern(clusterArn: string): object {
   return {
     source: ["aws.ecs"],
     "detail-type": ["ECS Task State Change"],
@@ -112,7 +112,7 @@ function failedRun(clusterArn: string): object {
       clusterArn: [clusterArn],
       lastStatus: ["STOPPED"],
       $or: [
-        // By its name, as GuardDuty may put a container of its own beside it.
+        // By name, since GuardDuty may add a container of its own.
         { containers: { name: [CONTAINER], exitCode: [{ "anything-but": [0] }] } },
         { stopCode: [{ "anything-but": ["EssentialContainerExited"] }] },
       ],
@@ -120,18 +120,18 @@ function failedRun(clusterArn: string): object {
   };
 }
 
-function mayTell(topicArn: string, alarmArns: readonly string[], accountId: string): Statement[] {
-  const tell = { Effect: "Allow", Action: ["sns:Publish"], Resource: [topicArn] } as const;
+function publishStatements(topicArn: string, alarmArns: readonly string[], accountId: string): Statement[] {
+  const publish = { Effect: "Allow", Action: ["sns:Publish"], Resource: [topicArn] } as const;
   return [
     {
-      ...tell,
+      ...publish,
       Sid: "FailedRuns",
-      // Without a condition, which a topic's policy cannot have for EventBridge:
+      // EventBridge does not support conditions in a topic's policy:
       // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
       Principal: { Service: "events.amazonaws.com" },
     },
     {
-      ...tell,
+      ...publish,
       Sid: "Alarms",
       Principal: { Service: "cloudwatch.amazonaws.com" },
       Condition: {

@@ -1,10 +1,10 @@
 import { LocalBackend, S3Backend, type TerraformStack } from "cdktf";
 import type { Configuration } from "./configuration.ts";
 
-/** Has Terraform keep the stack's state in the configured bucket, or else in a file beside main.ts. */
-export function keepState(stack: TerraformStack, { name, region, state }: Configuration): void {
+/** Configures where Terraform stores the state: in the configured bucket, otherwise in a file beside main.ts. */
+export function configureBackend(stack: TerraformStack, { name, region, state }: Configuration): void {
   if (!state) {
-    // Relative to the folder that Terraform runs in, as CDKTF's own default names a folder of this computer.
+    // Relative to the folder that Terraform runs in. CDKTF's own default is an absolute path of this computer.
     new LocalBackend(stack, { path: `../../../terraform.${name}.tfstate` });
     return;
   }

@@ -6,20 +6,20 @@ import { S3BucketPublicAccessBlock } from "@cdktf/provider-aws/lib/s3-bucket-pub
 import { S3BucketServerSideEncryptionConfigurationA } from "@cdktf/provider-aws/lib/s3-bucket-server-side-encryption-configuration";
 import { S3BucketVersioningA } from "@cdktf/provider-aws/lib/s3-bucket-versioning";
 import { Construct } from "constructs";
-import { document, type Statement } from "./iam.ts";
+import { policyDocument, type Statement } from "./iam.ts";
 
 export interface BucketProps {
-  /** The bucket's name: unique among all of AWS, 3 to 63 characters. */
+  /** The bucket's name: globally unique, 3 to 63 characters. */
   readonly name: string;
-  /** Days until a diff is deleted. @default - diffs are kept */
-  readonly keepDays?: number;
+  /** Days until an object expires. @default - objects are kept */
+  readonly retentionDays?: number;
   /** ARN of the KMS key that encrypts objects. @default - S3's own key */
   readonly kmsKey?: string;
 }
 
-/** The results: private, versioned, encrypted, over TLS only, deleted with the stack only once it is empty. */
+/** The bucket for results: private, versioned, encrypted, TLS only. Destroying the stack does not delete it unless it is empty. */
 export class Bucket extends Construct {
-  /** As given: how long it will be is known while the stack is put together. */
+  /** The name as given, not a reference: its length is known during synthesis. */
   readonly name: string;
   readonly arn: string;
   private readonly publicAccess: S3BucketPublicAccessBlock;
@@ -64,28 +64,30 @@ export class Bucket extends Construct {
           filter: [{ prefix: "" }],
           abortIncompleteMultipartUpload: [{ daysAfterInitiation: 1 }],
           noncurrentVersionExpiration: [{ noncurrentDays: 30 }],
-          // S3 takes one of the two, and removes delete markers by itself where it expires objects.
-          expiration: [props.keepDays ? { days: props.keepDays } : { expiredObjectDeleteMarker: true }],
+          // S3 accepts only one of the two. Where it expires objects, it removes delete markers by itself.
+          expiration: [
+            props.retentionDays ? { days: props.retentionDays } : { expiredObjectDeleteMarker: true },
+          ],
         },
       ],
-      // A rule on old versions means nothing to S3 before the bucket has versions.
+      // The rule for noncurrent versions requires versioning.
       dependsOn: [versioning],
     });
   }
 
-  /** Lets these roles, and nobody over plain HTTP, use the bucket. Called once: a bucket has one policy. */
+  /** Attaches the bucket policy, which grants these roles access and denies plain HTTP. Call it once: a bucket has one policy. */
   grant(roleArns: readonly string[]): void {
     new S3BucketPolicy(this, "policy", {
-      // By way of the public access block, as S3 refuses to change both at once.
+      // A reference to the public access block, because S3 refuses concurrent changes of both.
       bucket: this.publicAccess.bucket,
-      policy: document(this.statements(roleArns)),
+      policy: policyDocument(this.statements(roleArns)),
     });
   }
 
   /**
-   * The task roles may add objects, withdraw broken uploads and list; nobody may read or delete anything through this
-   * policy. It speaks of the whole bucket, as that holds nothing but these results: a line for each repository would
-   * fill it at about 150 repositories. What records a role may read, its own policies say.
+   * The task roles may put objects, abort uploads and list. Nobody may read or delete objects through this policy; each
+   * role's own policy grants reading its records. The resource is the whole bucket, which contains only results: one
+   * entry a repository would exceed the size limit at about 150 repositories.
    */
   private statements(roleArns: readonly string[]): Statement[] {
     const tasks = { Effect: "Allow", Principal: { AWS: roleArns } } as const;
@@ -104,7 +106,7 @@ export class Bucket extends Construct {
         Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
         Resource: [`${this.arn}/*`],
       },
-      // Also what makes S3 answer 404 and not 403 for a step record that is not there.
+      // Without it, S3 answers 403 instead of 404 for a missing step record.
       { Sid: "List", ...tasks, Action: ["s3:ListBucket"], Resource: [this.arn] },
     ];
   }

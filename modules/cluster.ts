@@ -3,13 +3,13 @@ import { EcsCluster } from "@cdktf/provider-aws/lib/ecs-cluster";
 import { Construct } from "constructs";
 
 export interface ClusterProps {
-  /** The cluster's name; its log group is `/ecs/<name>`. */
+  /** The cluster's name. Its log group is `/ecs/<name>`. */
   readonly name: string;
-  /** Days, one of the numbers CloudWatch Logs has. */
+  /** Days: one of the values that CloudWatch Logs offers. */
   readonly logRetentionDays: number;
 }
 
-/** Where tasks run, and where they log. */
+/** The ECS cluster that tasks run in, and their log group. */
 export class Cluster extends Construct {
   readonly arn: string;
   readonly name: string;

@@ -1,6 +1,6 @@
 import type { Network } from "./vpc.ts";
 
-/** The command that starts a task definition now, outside its schedule. */
+/** Returns the command that starts a task now, outside its schedule. */
 export function runCommand(
   region: string,
   cluster: string,
@@ -18,13 +18,13 @@ export function runCommand(
   ].join(" ");
 }
 
-/** The command that sets a credential. Overwriting without the key would go back to the account's own. */
+/** Returns the command that sets a credential. Without `--key-id`, overwriting would go back to the account's own key. */
 export function setCommand(region: string, parameter: string, kmsKey: string | undefined): string {
   const key = kmsKey ? ` --key-id ${kmsKey}` : "";
   return `aws ssm put-parameter --region ${region} --name ${parameter} --type SecureString${key} --overwrite --value 'user:password'`;
 }
 
-/** The command after which the alarms come by e-mail, once the first mail is answered. */
+/** Returns the command that subscribes an e-mail address to the alarms. AWS asks that address to confirm. */
 export function subscribeCommand(region: string, topicArn: string): string {
   return `aws sns subscribe --region ${region} --topic-arn ${topicArn} --protocol email --notification-endpoint you@example.com`;
 }

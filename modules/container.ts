@@ -3,14 +3,14 @@ import type { Account } from "./account.ts";
 import type { Bucket } from "./bucket.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Collection } from "./configuration.ts";
-import { type Credentials, placeOf } from "./credentials.ts";
-import type { Pulled } from "./ecr.ts";
+import { type Credentials, credentialOf } from "./credentials.ts";
+import type { ImageReference } from "./image-reference.ts";
 import type { Repository } from "./repository.ts";
 
-/** The one container of a task, as overrides name it. */
+/** Name of the task's only container. */
 export const CONTAINER = "worker";
 
-// A Fargate volume belongs to root unless the image has a VOLUME at this very path that belongs to the user below:
+// A Fargate volume belongs to root, unless the image declares a VOLUME at this path that belongs to the user below:
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html
 const SCRATCH = "/scratch";
 export const SCRATCH_VOLUME = "scratch";
@@ -18,17 +18,17 @@ const USER = "65532:65532";
 
 export interface ContainerProps {
   readonly account: Account;
-  /** The stack's name, with which every name begins. */
+  /** The stack's name, which is the prefix of all names. */
   readonly name: string;
   readonly collection: Collection;
-  readonly image: Pulled;
+  readonly image: ImageReference;
   readonly cluster: Cluster;
   readonly bucket: Bucket;
   readonly credentials: Credentials;
 }
 
-/** The container as ECS wants it. */
-export function container(props: ContainerProps): Record<string, unknown> {
+/** Returns the container definition, in the form of the ECS API. */
+export function containerDefinition(props: ContainerProps): Record<string, unknown> {
   const { account, cluster, collection } = props;
   return {
     name: CONTAINER,
@@ -42,11 +42,11 @@ export function container(props: ContainerProps): Record<string, unknown> {
       { name: "AWS_REGION", value: account.region },
       {
         name: variables.repositories,
-        value: JSON.stringify(collection.repositories.map((one) => entry(one, props))),
+        value: JSON.stringify(collection.repositories.map((repository) => workerEntry(repository, props))),
       },
       { name: "TMPDIR", value: SCRATCH },
     ],
-    secrets: secretsOf(props).map(({ variable, arn }) => ({ name: variable, valueFrom: arn })),
+    secrets: collectionSecrets(props).map(({ variable, arn }) => ({ name: variable, valueFrom: arn })),
     logConfiguration: {
       logDriver: "awslogs",
       options: {
@@ -58,28 +58,31 @@ export function container(props: ContainerProps): Record<string, unknown> {
   };
 }
 
-/** One entry of the worker's REPOSITORIES. */
-function entry(repository: Repository, { account, name, bucket }: ContainerProps): Record<string, string> {
+/** Returns one entry of the worker's REPOSITORIES. */
+function workerEntry(
+  repository: Repository,
+  { account, name, bucket }: ContainerProps,
+): Record<string, string> {
   const { url, branch } = repository;
-  const place = placeOf(repository);
+  const credential = credentialOf(repository);
   return {
     gitRepo: url ?? `https://git-codecommit.${account.region}.${account.domain}/v1/repos/${repository.name}`,
     ...(branch && { gitBranch: branch }),
-    parameterName: cursorOf(name, repository),
+    parameterName: cursorName(name, repository),
     resultsBucket: `${bucket.name}/${repository.name}`,
-    ...(place && { gitHttpCredentials: place.variable }),
+    ...(credential && { gitHttpCredentials: credential.variable }),
   };
 }
 
-/** The SSM parameter that holds a repository's cursor. The worker makes it; Terraform never touches it. */
-export function cursorOf(name: string, repository: Repository): string {
+/** Returns the name of a repository's cursor in Parameter Store. The worker creates it; Terraform does not manage it. */
+export function cursorName(name: string, repository: Repository): string {
   return `/${name}/${repository.name}`;
 }
 
-/** The credentials that this collection needs, and no other's. */
-export function secretsOf({ collection, credentials }: ContainerProps) {
-  const needed = new Set(collection.repositories.map((repository) => placeOf(repository)?.variable));
-  return [...credentials.all].flatMap(([variable, parameter]) =>
+/** Returns the credentials that this collection needs. */
+export function collectionSecrets({ collection, credentials }: ContainerProps) {
+  const needed = new Set(collection.repositories.map((repository) => credentialOf(repository)?.variable));
+  return [...credentials.parameters].flatMap(([variable, parameter]) =>
     needed.has(variable) ? [{ variable, ...parameter }] : [],
   );
 }

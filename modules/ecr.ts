@@ -1,6 +1,3 @@
-import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { DataAwsEcrAuthorizationToken } from "@cdktf/provider-aws/lib/data-aws-ecr-authorization-token";
 import { EcrLifecyclePolicy } from "@cdktf/provider-aws/lib/ecr-lifecycle-policy";
 import { EcrRepository } from "@cdktf/provider-aws/lib/ecr-repository";
@@ -9,32 +6,22 @@ import { DockerProvider } from "@cdktf/provider-docker/lib/provider";
 import { RegistryImage } from "@cdktf/provider-docker/lib/registry-image";
 import { Construct } from "constructs";
 import type { Account } from "./account.ts";
-
-/** What the image is made of, as paths below the project: .dockerignore lets just these into the build. */
-export const SOURCES = ["image", "package.json", "package-lock.json"];
+import type { ImageReference } from "./image-reference.ts";
 
 export interface EcrProps {
   readonly account: Account;
   /** The repository's name. */
   readonly name: string;
-  /** The build's context as Terraform sees it: relative to the folder it runs in, so that no plan tells a computer apart. */
+  /** The build's context, relative to the folder that Terraform runs in: the plan is the same on every computer. */
   readonly context: string;
-  /** Hash of what the image is made of: its tag. */
+  /** The image's tag: the hash of its sources. */
   readonly tag: string;
 }
 
-/** What a task needs to know of an image. */
-export interface Pulled {
-  /** The image by digest. */
-  readonly uri: string;
-  /** ARN of the ECR repository that ECS needs permission to pull from, if it lies in one. */
-  readonly repositoryArn?: string;
-}
-
-/** The worker's image: built and pushed when its sources have changed, and only then. */
-export class Ecr extends Construct implements Pulled {
+/** An ECR repository, and the worker's image in it. The image is built and pushed when its sources change. */
+export class Ecr extends Construct implements ImageReference {
   readonly repositoryArn: string;
-  /** Reading it waits for the push. */
+  /** Refers to the pushed image, so that whatever reads it is created after the push. */
   readonly uri: string;
 
   constructor(scope: Construct, id: string, props: EcrProps) {
@@ -47,12 +34,12 @@ export class Ecr extends Construct implements Pulled {
     });
     new EcrLifecyclePolicy(this, "lifecycle", {
       repository: repository.name,
-      // Untagged images only: a rule that counts tagged ones removes the image in use after enough others came and went.
+      // Untagged images only. A rule that counts tagged images could expire the one in use.
       policy: JSON.stringify({
         rules: [
           {
             rulePriority: 1,
-            description: "What no tag names, after a day",
+            description: "Expire untagged images after one day",
             selection: {
               tagStatus: "untagged",
               countType: "sinceImagePushed",
@@ -64,8 +51,8 @@ export class Ecr extends Construct implements Pulled {
         ],
       }),
     });
-    // Nothing in this block may depend on a resource: while a value is unknown, the Docker provider takes the whole block
-    // for absent and fails. Hence the address is put together and not read from the repository.
+    // Nothing in this block may depend on a resource: while a value is unknown, the Docker provider treats the whole block
+    // as missing and fails. Therefore the address is composed here instead of read from the repository.
     const login = new DataAwsEcrAuthorizationToken(this, "login");
     new DockerProvider(this, "docker", {
       registryAuth: [
@@ -83,8 +70,8 @@ export class Ecr extends Construct implements Pulled {
         context: props.context,
         dockerfile: "image/Dockerfile",
         platform: "linux/arm64",
-        // Without it the provider builds in a way that fails where Docker keeps images in containerd, the default since
-        // Docker 29: https://github.com/kreuzwerker/terraform-provider-docker/issues/534
+        // Without a builder, the provider uses a build that fails where Docker keeps images in containerd, the default
+        // since Docker 29: https://github.com/kreuzwerker/terraform-provider-docker/issues/534
         builder: "default",
       },
     });
@@ -92,36 +79,4 @@ export class Ecr extends Construct implements Pulled {
     this.repositoryArn = repository.arn;
     this.uri = `${repository.repositoryUrl}@${pushed.sha256Digest}`;
   }
-}
-
-/**
- * SHA-256 over the paths and contents of these files and folders, which are relative to root: the same wherever root is.
- * Hidden files, which editors and file managers leave behind, do not count.
- */
-export function contentHash(root: string, paths: readonly string[]): string {
-  const hash = createHash("sha256");
-  for (const path of paths.flatMap((one) => filesBelow(root, one)).sort()) {
-    const content = readFileSync(join(root, path));
-    hash.update(`${path}\0${content.length}\0`).update(content);
-  }
-  return hash.digest("hex");
-}
-
-function filesBelow(root: string, path: string): string[] {
-  if (!statSync(join(root, path)).isDirectory()) return [path];
-  return readdirSync(join(root, path))
-    .filter((name) => !name.startsWith("."))
-    .flatMap((name) => filesBelow(root, `${path}/${name}`));
-}
-
-/** An image that is there already, and the ECR repository that it lies in, unless it lies elsewhere. */
-export function prebuilt(uri: string, account: Account): Pulled {
-  const [, owner, region, name] =
-    /^(\d{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com|on\.aws|on\.amazonwebservices\.com)(?:\.cn)?\/([^@:]+)/.exec(
-      uri,
-    ) ?? [];
-  return {
-    uri,
-    repositoryArn: owner && `arn:${account.partition}:ecr:${region}:${owner}:repository/${name}`,
-  };
 }

@@ -3,11 +3,11 @@ import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { Construct } from "constructs";
 
 export interface ScheduleGroupProps {
-  /** The group's name, which is the stack's. */
+  /** The group's name: the stack's. */
   readonly name: string;
 }
 
-/** The stack's schedules as one group, and the queue for runs that could not be started. */
+/** The stack's schedule group, and the dead-letter queue for runs that could not be started. */
 export class ScheduleGroup extends Construct {
   readonly name: string;
   readonly arn: string;

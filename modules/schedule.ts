@@ -10,7 +10,7 @@ import type { ScheduleGroup } from "./schedule-group.ts";
 import type { Task } from "./task.ts";
 import type { Network } from "./vpc.ts";
 
-// EventBridge Scheduler writes the time the run was due in place of this word, the same on every retry.
+// EventBridge Scheduler replaces this keyword with the time at which the run was due. It is the same on every retry.
 const SCHEDULED_TIME = "<aws.scheduler.scheduled-time>";
 
 export interface ScheduleProps {
@@ -22,16 +22,16 @@ export interface ScheduleProps {
   readonly task: Task;
 }
 
-/** Starts one collection's task when its time has come. */
+/** Starts one collection's task on its schedule. */
 export class Schedule extends Construct {
   constructor(scope: Construct, id: string, props: ScheduleProps) {
     super(scope, id);
     const { account, collection, group, task } = props;
     const role = new Role(this, "role", {
       name: `${task.family}-schedule`,
-      description: `git-diff-to-s3: how EventBridge Scheduler starts collection ${collection.name}`,
+      description: `git-diff-to-s3: EventBridge Scheduler starts collection ${collection.name}`,
       service: "scheduler.amazonaws.com",
-      // Scheduler names the group, never the schedule, when it assumes the role:
+      // When Scheduler assumes the role, the source ARN is the group's, not the schedule's:
       // https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
       trust: { StringEquals: { "aws:SourceAccount": account.id, "aws:SourceArn": group.arn } },
       statements: statements(props),
@@ -47,7 +47,7 @@ export class Schedule extends Construct {
         arn: `arn:${account.partition}:scheduler:::aws-sdk:ecs:runTask`,
         roleArn: role.arn,
         input: JSON.stringify(runTask(props)),
-        // Unless told, Scheduler tries for a day, into the next run. The worker's cursor makes up for a run that is given up.
+        // By default, Scheduler retries for a day, into the next run. After a missed run, the next one collects everything.
         retryPolicy: { maximumEventAgeInSeconds: 3600, maximumRetryAttempts: 20 },
         deadLetterConfig: { arn: group.deadLetters.arn },
       },
@@ -56,9 +56,9 @@ export class Schedule extends Construct {
 }
 
 /**
- * The RunTask request. This universal target and not the templated one for ECS, because only here can ClientToken be
- * set: a schedule is delivered at least once, and ECS starts one task for each token. StartedBy tells scheduled runs
- * from those started by hand.
+ * Returns the RunTask request of a universal target. The templated target for ECS cannot set ClientToken, which is
+ * needed because Scheduler delivers at least once: ECS starts one task for each token. StartedBy distinguishes
+ * scheduled runs from those that people start.
  */
 function runTask({ cluster, collection, network, task }: ScheduleProps): Record<string, unknown> {
   return {
@@ -89,7 +89,7 @@ function statements({ account, cluster, group, task }: ScheduleProps): Statement
       Sid: "StartTask",
       Effect: "Allow",
       Action: ["ecs:RunTask"],
-      // Put together and not read from the task definition, as a new revision would have the plan doubt this statement.
+      // Composed instead of read from the task definition: otherwise each new revision would show this statement in the plan.
       Resource: [account.arn("ecs", `task-definition/${task.family}:*`)],
       Condition: { ArnEquals: { "ecs:cluster": cluster.arn } },
     },

@@ -1,14 +1,14 @@
 import { z } from "zod";
 
-/** Text of one form. The rule says what is wrong, then what to write instead. */
-export function text(form: RegExp, rule: string) {
-  return z.string(rule).regex(form, rule);
+/** A string that matches a pattern. The message states the rule, then what to write. */
+export function text(pattern: RegExp, message: string) {
+  return z.string(message).regex(pattern, message);
 }
 
-/** Text that a function finds fault with: it returns the rule that is broken, or undefined. */
-export function checked(mistake: (value: string) => string | undefined) {
+/** A string that a function checks: it returns what is wrong and what to write, or undefined. */
+export function checked(validate: (value: string) => string | undefined) {
   return z.string("is not text; write it in quotes").superRefine((value, context) => {
-    const message = mistake(value);
+    const message = validate(value);
     if (message) context.addIssue({ code: "custom", message });
   });
 }
@@ -18,39 +18,40 @@ export function object<Shape extends z.ZodRawShape>(shape: Shape) {
   return z.strictObject(shape, {
     error: ({ code }) =>
       code === "unrecognized_keys"
-        ? `is not known here; remove it, or write one of ${Object.keys(shape).join(", ")}`
+        ? `is not a known key; remove it, or use one of ${Object.keys(shape).join(", ")}`
         : `is not an object; write { } around ${Object.keys(shape).join(", ")}`,
   });
 }
 
-/** Every mistake in a value as a line: which property, what it is, which rule it breaks, what to write instead. */
-export function lines(root: string, value: unknown, error: z.ZodError): string[] {
+/** Formats every problem of a value as one line: the property, its value, the rule, and what to write. */
+export function formatProblems(root: string, value: unknown, error: z.ZodError): string[] {
   return error.issues.flatMap((issue) => {
     const paths =
       issue.code === "unrecognized_keys" ? issue.keys.map((key) => [...issue.path, key]) : [issue.path];
     const message =
       issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message;
     return paths.map((path) => {
-      // What somebody wrote under a name of their own may be what must not be repeated in a log.
-      const kept = issue.code === "unrecognized_keys";
-      return `${name(root, path)} ${kept ? "(not shown)" : shown(path, path.reduce(member, value))} ${message}`;
+      // The value of an unknown key may be a secret, which must not appear in a log.
+      const hidden = issue.code === "unrecognized_keys";
+      const printed = hidden ? "(not shown)" : printValue(path, path.reduce(getMember, value));
+      return `${printPath(root, path)} ${printed} ${message}`;
     });
   });
 }
 
-function name(root: string, path: readonly PropertyKey[]): string {
+function printPath(root: string, path: readonly PropertyKey[]): string {
   return path.reduce<string>(
-    (all, key) => all + (typeof key === "number" ? `[${key}]` : `.${String(key)}`),
+    (text, key) => text + (typeof key === "number" ? `[${key}]` : `.${String(key)}`),
     root,
   );
 }
 
-function member(value: unknown, key: PropertyKey): unknown {
+function getMember(value: unknown, key: PropertyKey): unknown {
   return (value as Record<PropertyKey, unknown> | undefined)?.[key];
 }
 
-/** A value as it stands in the file, without what may be a secret: in a URL, in place of a word or deeper inside. */
-function shown(path: readonly PropertyKey[], value: unknown): string {
+/** Prints a value as it is in the file, except for what may be a secret: credentials, parts of URLs, nested values. */
+function printValue(path: readonly PropertyKey[], value: unknown): string {
   const key = path.at(-1);
   if (value === undefined) return "(missing)";
   if (key === "credentials" && !["host", "repository"].includes(String(value))) return "(not shown)";

@@ -1,42 +1,48 @@
 import { EcsTaskDefinition } from "@cdktf/provider-aws/lib/ecs-task-definition";
 import { Construct } from "constructs";
 import type { Account } from "./account.ts";
-import { ConfigurationError } from "./configuration.ts";
-import { type ContainerProps, container, cursorOf, SCRATCH_VOLUME, secretsOf } from "./container.ts";
+import { ConfigurationError } from "./configuration-error.ts";
+import {
+  type ContainerProps,
+  collectionSecrets,
+  containerDefinition,
+  cursorName,
+  SCRATCH_VOLUME,
+} from "./container.ts";
 import { Role, type Statement } from "./iam.ts";
+import { jsonSize } from "./json-size.ts";
 import { codeCommitOf, type Repository } from "./repository.ts";
-import { sizeOf } from "./size.ts";
 
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html: 64 KiB for a task definition, of which
-// the container is all but a few names, numbers and tags.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html: 64 KiB for a task definition. All but
+// a few names, numbers and tags is the container definition.
 const CONTAINER_BYTES = 62 * 1024;
 
 export interface TaskProps extends ContainerProps {
-  /** CPU units, 1024 a vCPU, and MiB of memory: a pair that Fargate has. */
+  /** CPU units, 1024 a vCPU, and MiB of memory: a pair that Fargate offers. */
   readonly cpu: number;
   readonly memory: number;
   /** ARN of the KMS key that encrypts results and credentials. @default - AWS's own keys */
   readonly kmsKey?: string;
 }
 
-/** What one collection's schedule starts: a task definition, and the two roles it runs with. */
+/** The task of one collection: a task definition and its two roles. */
 export class Task extends Construct {
   readonly family: string;
   readonly arn: string;
   /** The role of the worker itself. */
   readonly roleArn: string;
-  /** The role with which ECS prepares the container. */
+  /** The role with which ECS pulls the image, reads the credentials and writes the log. */
   readonly executionRoleArn: string;
 
   constructor(scope: Construct, id: string, props: TaskProps) {
     super(scope, id);
     const { account, collection } = props;
     this.family = `${props.name}-${collection.name}`;
-    const containers = JSON.stringify([container(props)]);
-    if (sizeOf(containers) > CONTAINER_BYTES) {
+    const containers = JSON.stringify([containerDefinition(props)]);
+    if (jsonSize(containers) > CONTAINER_BYTES) {
       throw new ConfigurationError(
-        `gitDiff: collection "${collection.name}" has ${collection.repositories.length} repositories, which take ` +
-          `${sizeOf(containers)} bytes of a task definition, and ECS has room for ${CONTAINER_BYTES}: ` +
+        `gitDiff: collection "${collection.name}" has ${collection.repositories.length} repositories, which need ` +
+          `${jsonSize(containers)} bytes in the task definition; ECS allows ${CONTAINER_BYTES}: ` +
           "add a collection to gitDiff.collections and move some of them there.",
       );
     }
@@ -44,20 +50,20 @@ export class Task extends Construct {
       service: "ecs-tasks.amazonaws.com",
       trust: {
         StringEquals: { "aws:SourceAccount": account.id },
-        // The cluster's ARN here would lock ECS out; it says so itself:
+        // Not the cluster's ARN, which does not work here according to the documentation:
         // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
         ArnLike: { "aws:SourceArn": account.arn("ecs", "*") },
       },
     };
     this.roleArn = new Role(this, "worker", {
       name: `${this.family}-task`,
-      description: `git-diff-to-s3: what the worker of collection ${collection.name} may do`,
+      description: `git-diff-to-s3: the worker of collection ${collection.name}`,
       ...trust,
       statements: workerStatements(props),
     }).arn;
     this.executionRoleArn = new Role(this, "execution", {
       name: `${this.family}-execution`,
-      description: `git-diff-to-s3: how ECS starts collection ${collection.name}`,
+      description: `git-diff-to-s3: ECS starts collection ${collection.name}`,
       ...trust,
       statements: executionStatements(props),
     }).arn;
@@ -83,27 +89,29 @@ function workerStatements({ account, name, bucket, collection, kmsKey }: TaskPro
       Sid: "Cursors",
       Effect: "Allow",
       Action: ["ssm:GetParameter", "ssm:PutParameter"],
-      Resource: repositories.map((one) => account.arn("ssm", `parameter${cursorOf(name, one)}`)),
+      Resource: repositories.map((repository) =>
+        account.arn("ssm", `parameter${cursorName(name, repository)}`),
+      ),
     },
     {
       Sid: "ReadStepRecords",
       Effect: "Allow",
       Action: ["s3:GetObject"],
-      // Not by the bucket's own attribute, whose length would be a guess: see `pack`.
+      // Composed instead of read from the bucket: `packPolicies` needs to know the length.
       Resource: repositories.map(
-        (one) => `arn:${account.partition}:s3:::${bucket.name}/${one.name}/_steps/*`,
+        (repository) => `arn:${account.partition}:s3:::${bucket.name}/${repository.name}/_steps/*`,
       ),
     },
     {
       Sid: "CodeCommit",
       Effect: "Allow",
       Action: ["codecommit:GitPull"],
-      Resource: gitPulls(account, repositories),
+      Resource: codeCommitArns(account, repositories),
     },
     {
       Sid: "ResultsKey",
       Effect: "Allow",
-      // Decrypt as well as GenerateDataKey: S3 reads the parts of a multipart upload when it puts them together.
+      // Decrypt too: S3 reads the parts of a multipart upload to combine them.
       Action: ["kms:Decrypt", "kms:GenerateDataKey"],
       Resource: kmsKey ? [kmsKey] : [],
       Condition: { StringEquals: { "kms:ViaService": `s3.${account.region}.${account.domain}` } },
@@ -111,18 +119,18 @@ function workerStatements({ account, name, bucket, collection, kmsKey }: TaskPro
   ];
 }
 
-/** Each once, as two entries may follow two branches of one repository. */
-function gitPulls(account: Account, repositories: readonly Repository[]): string[] {
-  const arns = repositories.flatMap((one) => {
-    const repository = codeCommitOf(one);
-    return repository ? [account.arn("codecommit", repository.name, repository.region)] : [];
+/** Returns each ARN once, since two entries may follow two branches of the same repository. */
+function codeCommitArns(account: Account, repositories: readonly Repository[]): string[] {
+  const arns = repositories.flatMap((repository) => {
+    const target = codeCommitOf(repository);
+    return target ? [account.arn("codecommit", target.name, target.region)] : [];
   });
   return [...new Set(arns)];
 }
 
 function executionStatements(props: TaskProps): Statement[] {
   const { account, cluster, collection, image, kmsKey } = props;
-  const secrets = secretsOf(props);
+  const secrets = collectionSecrets(props);
   return [
     {
       Sid: "Log",
@@ -134,7 +142,7 @@ function executionStatements(props: TaskProps): Statement[] {
       Sid: "RegistryLogin",
       Effect: "Allow",
       Action: ["ecr:GetAuthorizationToken"],
-      // The one action here that has no resource to name.
+      // This action does not support resources.
       Resource: image.repositoryArn ? ["*"] : [],
     },
     {

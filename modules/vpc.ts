@@ -17,20 +17,20 @@ export interface VpcProps {
   /** Name tag and security group name. */
   readonly name: string;
   readonly region: string;
-  /** What is fetched over the network: the ports in their URLs are let out. */
+  /** The repositories to fetch. The ports in their URLs are allowed outbound. */
   readonly repositories: readonly Repository[];
 }
 
-/** What a task needs to know of a network. */
+/** What a task needs to know about its network. */
 export interface Network {
   readonly subnetIds: readonly string[];
   readonly securityGroupIds: readonly string[];
-  /** Whether a task gets a public address. */
+  /** Whether a task gets a public IP address. */
   readonly publicIp: boolean;
 }
 
-/** A network that is there already. */
-export function existing(network: NonNullable<Configuration["network"]>): Network {
+/** Returns a network that exists already. */
+export function existingNetwork(network: NonNullable<Configuration["network"]>): Network {
   return {
     subnetIds: network.subnets,
     securityGroupIds: network.securityGroups,
@@ -39,8 +39,8 @@ export function existing(network: NonNullable<Configuration["network"]>): Networ
 }
 
 /**
- * A network for tasks that only call out: two public subnets in two zones, and nothing that anybody can call.
- * Public subnets because a NAT gateway costs more a day than the tasks do in a year.
+ * A network for tasks that only connect outwards: two public subnets in two zones, and no inbound rule.
+ * The subnets are public because a NAT gateway costs more in a day than the tasks in a year.
  */
 export class Vpc extends Construct implements Network {
   readonly subnetIds: readonly string[];
@@ -64,7 +64,7 @@ export class Vpc extends Construct implements Network {
     });
     const zones = new DataAwsAvailabilityZones(this, "zones", {
       state: "available",
-      // Local and wavelength zones are in the list too once an account has opted in, and do not run Fargate.
+      // Excludes local and wavelength zones, which an account can opt in to and which do not run Fargate.
       filter: [{ name: "opt-in-status", values: ["opt-in-not-required"] }],
     });
     this.subnetIds = ["10.0.0.0/25", "10.0.0.128/25"].map((cidrBlock, index) => {
@@ -78,7 +78,7 @@ export class Vpc extends Construct implements Network {
       new RouteTableAssociation(this, `routes-${letter}`, { subnetId: subnet.id, routeTableId: routes.id });
       return subnet.id;
     });
-    // Free, and keeps image layers and diffs off the public addresses.
+    // Free of charge, and keeps traffic to S3 off the internet.
     new VpcEndpoint(this, "s3", {
       vpcId: vpc.id,
       serviceName: `com.amazonaws.${props.region}.s3`,
@@ -86,19 +86,19 @@ export class Vpc extends Construct implements Network {
       routeTableIds: [routes.id],
       tags,
     });
-    // Adopted without rules: what is put into the default group by mistake reaches nothing and is reached by nothing.
+    // Managed without rules: whatever uses the default group by mistake has no network access.
     new DefaultSecurityGroup(this, "closed", { vpcId: vpc.id, tags: { Name: `${props.name}-closed` } });
     const group = new SecurityGroup(this, "task", {
       name: `${props.name}-task`,
-      description: "git-diff-to-s3 tasks: HTTPS out, nothing in",
+      description: "git-diff-to-s3 tasks: outbound HTTPS only",
       vpcId: vpc.id,
       tags: { Name: `${props.name}-task` },
     });
-    for (const port of portsOf(props.repositories)) {
+    for (const port of outboundPorts(props.repositories)) {
       new VpcSecurityGroupEgressRule(this, `egress-${port}`, {
         securityGroupId: group.id,
-        description: "Git hosts, which have no stable addresses, and AWS",
-        // DNS is not listed: security groups do not filter the VPC's own resolver.
+        description: "Git hosts, whose addresses change, and AWS",
+        // DNS needs no rule: security groups do not filter the VPC's own resolver.
         ipProtocol: "tcp",
         fromPort: port,
         toPort: port,
@@ -110,8 +110,8 @@ export class Vpc extends Construct implements Network {
   }
 }
 
-/** The TCP ports of AWS and of every git host, each once, in ascending order. */
-function portsOf(repositories: readonly Repository[]): number[] {
+/** Returns the TCP ports of AWS and of all git hosts, each once, in ascending order. */
+function outboundPorts(repositories: readonly Repository[]): number[] {
   const ports = repositories.map(({ url }) => Number((url && new URL(url).port) || 443));
   return [...new Set([443, ...ports])].sort((a, b) => a - b);
 }

@@ -93,7 +93,7 @@ test("the keys of cdktf.json are documented, and no others", () => {
     try {
       parse(configuration);
     } catch (error) {
-      const known = /bogus.*write one of ([\w, ]+)$/m.exec((error as Error).message)?.[1] ?? "";
+      const known = /bogus.*use one of ([\w, ]+)$/m.exec((error as Error).message)?.[1] ?? "";
       return known.split(", ");
     }
     return [];

@@ -6,13 +6,13 @@ const root = join(import.meta.dirname, "..");
 
 /** The rooms of image/, from top to bottom. A file imports from its own room and from lower levels. */
 const levels = [
-  ["main.ts"],
+  ["main.ts", "build.ts"],
   ["output"],
   ["collect", "verify"],
   ["config", "chain", "fetch", "diff"],
   ["host"],
   ["git", "stores"],
-  ["lib"],
+  ["lib", "sources.ts"],
 ];
 
 interface Import {

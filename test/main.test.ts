@@ -45,7 +45,7 @@ test("the smallest stack is these resources and no others", () => {
     "aws_sns_topic.alarms": "tells people",
     "aws_sns_topic_policy.alarms_policy": "who may tell",
     "aws_cloudwatch_event_rule.alarms_failed": "runs that failed",
-    "aws_cloudwatch_event_target.alarms_tell": "runs that failed, in words",
+    "aws_cloudwatch_event_target.alarms_notify": "runs that failed, in words",
     "aws_cloudwatch_metric_alarm.alarms_not-started": "runs that could not be started",
     "aws_cloudwatch_metric_alarm.alarms_silent": "a day without any run",
     "aws_scheduler_schedule.schedule-all": "when",
@@ -219,7 +219,7 @@ describe("many repositories", () => {
 
   test("more than a task definition holds is an error that says to add a collection", () => {
     expect(() => new Template({ ...SMALLEST, repositories: repositories(500) })).toThrow(
-      /collection "all" has 500 repositories, which take \d+ bytes of a task definition, and ECS has room for 63488: add a collection/,
+      /collection "all" has 500 repositories, which need \d+ bytes in the task definition; ECS allows 63488: add a collection/,
     );
   });
 
@@ -288,15 +288,15 @@ test("every output has a description, and every collection and credential its co
     "security_group_ids",
     "set_credentials",
     "subnet_ids",
+    "subscribe_alarms",
     "task_definitions",
-    "tell_me",
   ]);
   for (const { description } of Object.values(outputs)) expect(String(description)).toMatch(/^[A-Z].{20}/);
   expect(outputs.image?.value).toBe(IMAGE);
   expect(outputs.run_now?.value).toEqual({
     all: `aws ecs run-task --region eu-west-1 --cluster ${ref("aws_ecs_cluster.cluster.name")} --task-definition ${ref("aws_ecs_task_definition.task-all.arn")} --launch-type FARGATE --network-configuration 'awsvpcConfiguration={subnets=[subnet-01234567,subnet-76543210],securityGroups=[sg-01234567],assignPublicIp=DISABLED}'`,
   });
-  expect(outputs.tell_me?.value).toBe(
+  expect(outputs.subscribe_alarms?.value).toBe(
     `aws sns subscribe --region eu-west-1 --topic-arn ${ref("aws_sns_topic.alarms.arn")} --protocol email --notification-endpoint you@example.com`,
   );
   expect(outputs.set_credentials?.value).toEqual({
@@ -311,7 +311,7 @@ test("two constructs that would share an address are refused, not merged", () =>
     { name: "a_b", create: true },
   ];
   expect(() => new Template({ ...SMALLEST, repositories: twins })).toThrow(
-    /share the address codecommit-a_b/,
+    /have the same address codecommit-a_b/,
   );
 });
 
@@ -364,18 +364,8 @@ describe("synthesis", () => {
     });
     expect(await wrong.exited).toBe(1);
     const [first, ...lines] = (await new Response(wrong.stderr).text()).trimEnd().split("\n");
-    expect(first).toBe("cdktf.json, context: 2 mistakes");
+    expect(first).toBe("cdktf.json, context: 2 problems");
     for (const line of lines) expect(line).toStartWith("  gitDiff.");
     expect(lines).toHaveLength(2);
   });
-
-  test("takes less than a second from start to end", async () => {
-    const durations: number[] = [];
-    for (const _ of [1, 2, 3]) {
-      const start = performance.now();
-      await written([process.execPath, "main.ts"], "timed");
-      durations.push(performance.now() - start);
-    }
-    expect(Math.min(...durations)).toBeLessThan(1000);
-  }, 30_000);
 });

@@ -11,17 +11,14 @@ import { GetParametersCommand, PutParameterCommand } from "@aws-sdk/client-ssm";
 import type { Statement } from "../../modules/iam.ts";
 import { type Aws, startAws } from "../fixtures/aws.ts";
 import { type Certificate, makeCertificate } from "../fixtures/certificate.ts";
-import { buildImage, docker, lackingDocker } from "../fixtures/docker.ts";
+import { buildImage, docker } from "../fixtures/docker.ts";
 import { type Host, startHost } from "../fixtures/git-host.ts";
 import { makeRepository, oracle, type Repository } from "../fixtures/repository.ts";
+import { missingPrograms } from "../fixtures/requirements.ts";
 import { IMAGE } from "../fixtures/template.ts";
-import { Deployment, lacking, run, terraformEnvironment } from "../fixtures/terraform.ts";
+import { Deployment, run, terraformEnvironment } from "../fixtures/terraform.ts";
 
-const lack =
-  lacking({
-    terraform: "https://developer.hashicorp.com/terraform/install",
-    moto_server: "pip install 'moto[server]==5.2.1'",
-  }) ?? lackingDocker();
+const missing = missingPrograms("container", "terraform", "moto_server", "docker");
 // A first build of the image fetches Debian's packages.
 setDefaultTimeout(600_000);
 
@@ -30,7 +27,7 @@ const BUCKET = `${STACK}-results-123456789012`;
 const CURSOR = `/${STACK}/api`;
 const CREDENTIALS = { user: "reader", password: "p@ss:wörd %2F" };
 
-describe.skipIf(lack !== undefined)(`the whole way${lack ? ` (${lack})` : ""}`, () => {
+describe.skipIf(missing !== undefined)(`the whole way${missing ? ` (${missing})` : ""}`, () => {
   let folder: string;
   let aws: Aws;
   let certificate: Certificate;

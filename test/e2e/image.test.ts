@@ -11,24 +11,24 @@ import {
 } from "node:fs";
 import { arch, tmpdir } from "node:os";
 import { join } from "node:path";
-import { SOURCES } from "../../modules/ecr.ts";
+import { imageSources } from "../../image/sources.ts";
 import packageFile from "../../package.json";
 import {
   type Built,
   buildImage,
   docker,
-  lackingDocker,
   timeToFirstByte,
   type Unpacked,
   unpack,
 } from "../fixtures/docker.ts";
+import { missingPrograms } from "../fixtures/requirements.ts";
 
 const root = join(import.meta.dirname, "../..");
 const lock: { packages: Record<string, { version: string; dev?: boolean; optional?: boolean }> } = JSON.parse(
   readFileSync(join(root, "package-lock.json"), "utf8"),
 );
 const dockerfile = readFileSync(join(root, "image/Dockerfile"), "utf8");
-const lack = lackingDocker();
+const missing = missingPrograms("image", "docker");
 // The first build fetches Debian's packages.
 setDefaultTimeout(600_000);
 
@@ -58,8 +58,8 @@ const platforms = [
   },
 ] as const;
 
-describe.skipIf(lack !== undefined).each([...platforms])(
-  `the image for $platform${lack ? ` (${lack})` : ""}`,
+describe.skipIf(missing !== undefined).each([...platforms])(
+  `the image for $platform${missing ? ` (${missing})` : ""}`,
   ({ platform, cpu, machine, triplet, loader }) => {
     let built: Built;
     let image: Unpacked;
@@ -204,7 +204,7 @@ describe("the Dockerfile", () => {
   });
 });
 
-describe.skipIf(lack !== undefined)(`a build${lack ? ` (${lack})` : ""}`, () => {
+describe.skipIf(missing !== undefined)(`a build${missing ? ` (${missing})` : ""}`, () => {
   const folder = mkdtempSync(join(tmpdir(), "build-"));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -212,7 +212,7 @@ describe.skipIf(lack !== undefined)(`a build${lack ? ` (${lack})` : ""}`, () => 
     writeFileSync(join(folder, "all"), "FROM scratch\nCOPY . /\n");
     await docker("build", "--output", join(folder, "context"), "--file", join(folder, "all"), root);
     const given = readdirSync(join(folder, "context")).sort();
-    expect(given).toEqual([...SOURCES].sort());
+    expect(given).toEqual([...imageSources].sort());
     const visible = readdirSync(join(root, "image")).filter((name) => !name.startsWith("."));
     expect(readdirSync(join(folder, "context/image")).sort()).toEqual(visible.sort());
   });
@@ -255,7 +255,7 @@ RUN echo 'deb [trusted=yes] copy:/local ./' >/etc/apt/sources.list.d/local.list
 
   test("fetches nothing again when a source has changed", async () => {
     const copy = join(folder, "copy");
-    for (const source of [...SOURCES, ".dockerignore"])
+    for (const source of [...imageSources, ".dockerignore"])
       cpSync(join(root, source), join(copy, source), { recursive: true });
     writeFileSync(
       join(copy, "image/main.ts"),

@@ -20,24 +20,15 @@ import { GetScheduleCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
 import { GetParameterCommand, PutParameterCommand } from "@aws-sdk/client-ssm";
 import type { Statement } from "../../modules/iam.ts";
 import { type Aws, startAws } from "../fixtures/aws.ts";
+import { missingPrograms } from "../fixtures/requirements.ts";
 import { IMAGE, repositories, SMALLEST } from "../fixtures/template.ts";
-import {
-  type Change,
-  Deployment,
-  lacking,
-  type Named,
-  run,
-  terraformEnvironment,
-} from "../fixtures/terraform.ts";
+import { type Change, Deployment, type Named, run, terraformEnvironment } from "../fixtures/terraform.ts";
 
-const lack = lacking({
-  terraform: "https://developer.hashicorp.com/terraform/install",
-  moto_server: "pip install 'moto[server]==5.2.1'",
-});
+const missing = missingPrograms("terraform", "terraform", "moto_server");
 // Each deployment takes a minute, as the AWS provider waits for changes to spread; they take it side by side.
 setDefaultTimeout(300_000);
 
-describe.skipIf(lack !== undefined)(`a real Terraform${lack ? ` (${lack})` : ""}`, () => {
+describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing})` : ""}`, () => {
   let folder: string;
   let emulated: Aws;
   let environment: Record<string, string>;

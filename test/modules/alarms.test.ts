@@ -4,7 +4,7 @@ import { ref, SMALLEST, Template } from "../fixtures/template.ts";
 const template = new Template(SMALLEST);
 const topic = ref("aws_sns_topic.alarms.arn");
 
-test("a run that ends badly, or never starts, is told, and how to read its log", () => {
+test("a run that fails or never starts is reported, with the command that shows its log", () => {
   const rule = template.get("aws_cloudwatch_event_rule.alarms_failed");
   expect(JSON.parse(String(rule.event_pattern))).toEqual({
     source: ["aws.ecs"],
@@ -18,21 +18,21 @@ test("a run that ends badly, or never starts, is told, and how to read its log",
       ],
     },
   });
-  const target = template.get("aws_cloudwatch_event_target.alarms_tell") as {
+  const target = template.get("aws_cloudwatch_event_target.alarms_notify") as {
     input_transformer: { input_paths: Record<string, string>; input_template: string };
   };
   expect(target).toMatchObject({ rule: ref("aws_cloudwatch_event_rule.alarms_failed.name"), arn: topic });
   const { input_paths, input_template } = target.input_transformer;
-  // EventBridge takes lines, each a JSON string, and refuses a word in brackets that has no path.
+  // EventBridge accepts lines that are JSON strings, and refuses a placeholder without a path.
   const lines = input_template.split("\n").map((line) => JSON.parse(line) as string);
-  const words = [...lines.join(" ").matchAll(/<(\w+)>/g)].map(([, word]) => word);
-  expect(words.sort()).toEqual(Object.keys(input_paths).sort());
+  const placeholders = [...lines.join(" ").matchAll(/<(\w+)>/g)].map(([, placeholder]) => placeholder);
+  expect(placeholders.sort()).toEqual(Object.keys(input_paths).sort());
   expect(lines.join(" ")).toContain(
     `aws logs tail ${ref("aws_cloudwatch_log_group.cluster_logs.name")} --region eu-west-1`,
   );
 });
 
-test("a run that Scheduler could not start is told", () => {
+test("a run that Scheduler could not start is reported", () => {
   expect(template.get("aws_cloudwatch_metric_alarm.alarms_not-started")).toMatchObject({
     namespace: "AWS/SQS",
     metric_name: "ApproximateNumberOfMessagesVisible",
@@ -44,7 +44,7 @@ test("a run that Scheduler could not start is told", () => {
   });
 });
 
-test("a day without any run is told, where one is due every day", () => {
+test("a day without a run is reported if a run is due every day", () => {
   expect(template.get("aws_cloudwatch_metric_alarm.alarms_silent")).toMatchObject({
     namespace: "AWS/Logs",
     metric_name: "IncomingLogEvents",
@@ -73,18 +73,18 @@ test("a day without any run is told, where one is due every day", () => {
   expect(weekly.addresses).not.toContain("aws_cloudwatch_metric_alarm.alarms_silent");
 });
 
-test("EventBridge and these alarms may tell, and nobody else", () => {
+test("only EventBridge and these alarms may publish", () => {
   const partition = ref("data.aws_partition.account_partition.partition");
   const account = ref("data.aws_caller_identity.account.account_id");
   const alarms = Object.values(template.json.resource.aws_cloudwatch_metric_alarm ?? {});
   const names = alarms.map(({ alarm_name }) => String(alarm_name)).sort();
   expect(names).toEqual(["git-diff-not-started", "git-diff-silent"]);
-  const tell = { Effect: "Allow", Action: ["sns:Publish"], Resource: [topic] };
+  const publish = { Effect: "Allow", Action: ["sns:Publish"], Resource: [topic] };
   expect(template.statements("aws_sns_topic_policy.alarms_policy") as unknown[]).toEqual([
-    // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html: no condition
-    { ...tell, Sid: "FailedRuns", Principal: { Service: "events.amazonaws.com" } },
+    // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html (no condition)
+    { ...publish, Sid: "FailedRuns", Principal: { Service: "events.amazonaws.com" } },
     {
-      ...tell,
+      ...publish,
       Sid: "Alarms",
       Principal: { Service: "cloudwatch.amazonaws.com" },
       Condition: {

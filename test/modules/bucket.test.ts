@@ -3,7 +3,7 @@ import { ref, SMALLEST, Template } from "../fixtures/template.ts";
 
 const template = new Template(SMALLEST);
 
-test("the bucket's name says whose it is, and destroying the stack does not empty it", () => {
+test("the bucket's name contains the stack and the account, and destroying the stack does not empty it", () => {
   const bucket = template.get("aws_s3_bucket.results");
   expect(bucket.bucket).toBe(`git-diff-results-${ref("data.aws_caller_identity.account.account_id")}`);
   expect(bucket).not.toHaveProperty("force_destroy");
@@ -32,21 +32,24 @@ test("the bucket is private, versioned, encrypted and without ACLs", () => {
 test.each([
   [undefined, { expired_object_delete_marker: true }],
   [90, { days: 90 }],
-])("results kept for %p days expire so, and broken uploads after one", (resultRetentionDays, expiration) => {
-  const found = new Template({ ...SMALLEST, resultRetentionDays });
-  expect(found.get("aws_s3_bucket_lifecycle_configuration.results_lifecycle").rule).toEqual([
-    {
-      id: "tidy",
-      status: "Enabled",
-      filter: [{ prefix: "" }],
-      abort_incomplete_multipart_upload: [{ days_after_initiation: 1 }],
-      noncurrent_version_expiration: [{ noncurrent_days: 30 }],
-      expiration: [expiration],
-    },
-  ]);
-});
+])(
+  "with a retention of %p days, objects expire accordingly, and incomplete uploads after one day",
+  (resultRetentionDays, expiration) => {
+    const found = new Template({ ...SMALLEST, resultRetentionDays });
+    expect(found.get("aws_s3_bucket_lifecycle_configuration.results_lifecycle").rule).toEqual([
+      {
+        id: "tidy",
+        status: "Enabled",
+        filter: [{ prefix: "" }],
+        abort_incomplete_multipart_upload: [{ days_after_initiation: 1 }],
+        noncurrent_version_expiration: [{ noncurrent_days: 30 }],
+        expiration: [expiration],
+      },
+    ]);
+  },
+);
 
-test("the policy refuses plain HTTP to everybody and lets the tasks put, list and read step records", () => {
+test("the policy denies plain HTTP to everybody and allows the tasks to put and list", () => {
   const arn = ref("aws_s3_bucket.results.arn");
   const tasks = { AWS: [ref("aws_iam_role.task-all_worker.arn")] };
   expect(template.statements("aws_s3_bucket_policy.results_policy")).toEqual([

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { document, pack, type Statement } from "../../modules/iam.ts";
+import { packPolicies, policyDocument, type Statement } from "../../modules/iam.ts";
 
 const statement = (Sid: string, count: number): Statement => ({
   Sid,
@@ -11,20 +11,20 @@ const statement = (Sid: string, count: number): Statement => ({
   ),
 });
 
-test("what fits one policy is one policy, as it was written", () => {
+test("statements that fit into one policy stay together and unchanged", () => {
   const statements = [statement("one", 3), statement("two", 2)];
-  expect(pack(statements)).toEqual([statements]);
+  expect(packPolicies(statements)).toEqual([statements]);
 });
 
-test("a statement without resources is left out", () => {
-  expect(pack([statement("none", 0)])).toEqual([]);
+test("a statement without resources is omitted", () => {
+  expect(packPolicies([statement("none", 0)])).toEqual([]);
 });
 
-test("many resources are spread over policies that IAM takes, none twice and none lost", () => {
+test("many resources are distributed over valid policies, each exactly once", () => {
   const statements = [statement("one", 250), statement("two", 50)];
-  const policies = pack(statements);
+  const policies = packPolicies(statements);
   expect(policies.length).toBeGreaterThan(1);
-  for (const policy of policies) expect(document(policy).length).toBeLessThanOrEqual(6144);
+  for (const policy of policies) expect(policyDocument(policy).length).toBeLessThanOrEqual(6144);
   const all = policies.flat().flatMap(({ Resource }) => Resource);
   expect(all).toEqual(statements.flatMap(({ Resource }) => Resource));
   for (const { Sid, Resource } of policies.flat()) {
@@ -32,12 +32,14 @@ test("many resources are spread over policies that IAM takes, none twice and non
   }
 });
 
-test("an account id that only Terraform knows counts as what it will be", () => {
+test("a reference counts as long as an account id", () => {
   const { Resource, ...rest } = statement("one", 90);
   const unknown = Resource.map((arn) => arn.replace("123456789012", `\${TfToken[TOKEN.${"9".repeat(20)}]}`));
-  expect(pack([{ ...rest, Resource: unknown }])).toHaveLength(pack([{ ...rest, Resource }]).length);
+  expect(packPolicies([{ ...rest, Resource: unknown }])).toHaveLength(
+    packPolicies([{ ...rest, Resource }]).length,
+  );
 });
 
-test("more policies than a role takes are refused", () => {
-  expect(() => pack([statement("one", 2000)])).toThrow(/IAM attaches 10: add a collection/);
+test("more policies than a role can have are an error", () => {
+  expect(() => packPolicies([statement("one", 2000)])).toThrow(/IAM allows 10: add a collection/);
 });

@@ -2,7 +2,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type Decision, decide, type View } from "../../../image/chain/decide.ts";
 import type { ClaimedStep, CompleteStep, StepRecord } from "../../../image/chain/record.ts";
 
-// A computer that is busy with something else is no defect.
+// The computer may be busy.
 setDefaultTimeout(300_000);
 
 const [a, b, c] = ["a", "b", "c"].map((digit) => digit.repeat(40)) as [string, string, string];

@@ -1,8 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { randomBytes } from "node:crypto";
-import { readdir, readFile, readlink, stat } from "node:fs/promises";
-import { join } from "node:path";
-import { HeadObjectCommand } from "@aws-sdk/client-s3";
+import { readdir, readFile, readlink } from "node:fs/promises";
 import type { Repository } from "../../fixtures/repository.ts";
 import { openTestbed, type Target, type Testbed } from "../../fixtures/testbed.ts";
 import { type Running, startWorker } from "../../fixtures/worker.ts";
@@ -137,67 +134,3 @@ describe.each([
     await stop(target, () => callsTo(target).includes("UploadPart"));
   });
 });
-
-/** Runs the worker to its end, and gives the most memory it took and the largest file it had, both in bytes. */
-async function watch(target: Target) {
-  const running = await startWorker(target.environment);
-  let [memory, disk] = [0, 0];
-  while (running.process.exitCode === null) {
-    const status = await readFile(`/proc/${running.process.pid}/status`, "utf8").catch(() => "");
-    memory = Math.max(memory, Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024);
-    disk = Math.max(disk, await largestFile(running.temporary));
-    await Bun.sleep(50);
-  }
-  return { ran: await running.finished, memory, disk };
-}
-
-test("neither memory nor disk grows with the diff: 1 GB of it", async () => {
-  const target = await testbed.target(await thousandFiles(), null);
-  const { ran, memory, disk } = await watch(target);
-  expect(ran.events.at(0)).toMatchObject({ event: "collected", files: 1000 });
-  expect(ran.events.at(0)?.bytes).toBeGreaterThan(1000 * megabyte);
-  const stored = await testbed.aws.s3.send(
-    new HeadObjectCommand({ Bucket: target.bucket, Key: target.diff }),
-  );
-  expect(stored.ContentLength).toBe(ran.events.at(0)?.bytes);
-  expect(memory).toBeGreaterThan(20 * megabyte);
-  expect(memory).toBeLessThan(200 * megabyte);
-  expect(disk).toBeGreaterThan(megabyte / 2);
-  expect(disk).toBeLessThan(2 * megabyte);
-  expect((await target.cursor())?.value).toBe(target.to);
-}, 120_000);
-
-test("nor does memory grow with the pack: 400 MB of it", async () => {
-  const repository = await testbed.repository("noise");
-  // So that making the pack takes no longer than sending it.
-  await repository.git("config", "core.bigFileThreshold", "1m");
-  await repository.git("config", "core.compression", "0");
-  for (let file = 0; file < 8; file++) await repository.write(`noise-${file}`, randomBytes(50 * megabyte));
-  await repository.commit();
-  const { ran, memory } = await watch(await testbed.target(repository));
-  expect(ran).toMatchObject({ status: 0, stderr: "", left: [] });
-  expect(ran.events.at(0)).toMatchObject({ event: "collected", strategy: "blobless", binaryFiles: 8 });
-  expect(ran.events.at(0)?.packBytes).toBeGreaterThan(400 * megabyte);
-  expect(memory).toBeGreaterThan(20 * megabyte);
-  expect(memory).toBeLessThan(200 * megabyte);
-}, 120_000);
-
-async function largestFile(folder: string): Promise<number> {
-  const names = await readdir(folder, { recursive: true }).catch(() => []);
-  const sizes = names.map((name) => stat(join(folder, name)).then(({ size }) => size));
-  return Math.max(0, ...(await Promise.allSettled(sizes)).map((each) => ("value" in each ? each.value : 0)));
-}
-
-/** A repository whose baseline is a thousand times the megabyte that it takes to send it. */
-async function thousandFiles(): Promise<Repository> {
-  const repository = await testbed.repository("thousand");
-  const noise = randomBytes(0.75 * megabyte)
-    .toString("base64")
-    .replaceAll(/.{75}/g, "$&\n");
-  const blob = (await repository.gitBytes(["hash-object", "-w", "--stdin"], noise)).toString().trim();
-  const entries = Array.from({ length: 1000 }, (_, index) => `100644 ${blob}\tfile-${index}\n`);
-  await repository.gitBytes(["update-index", "--add", "--index-info"], entries.join(""));
-  await repository.git("rm", "--quiet", "--cached", "file");
-  await repository.git("commit", "--quiet", "-m", "A thousand files");
-  return repository;
-}

@@ -3,6 +3,7 @@ import { decide } from "../../../image/chain/decide.ts";
 import { explore } from "../../fixtures/model/explore.ts";
 import type { Decide } from "../../fixtures/model/turn.ts";
 import { begin, type Events } from "../../fixtures/model/world.ts";
+import { testAll } from "../../fixtures/requirements.ts";
 
 // A busy computer is no defect.
 setDefaultTimeout(900_000);
@@ -32,7 +33,7 @@ const thorough: Case[] = [
 ];
 
 describe("the worker's own code, through everything that may happen", () => {
-  test.each(process.env.TEST_ALL === "1" ? [...quick, ...thorough] : quick)(
+  test.each(testAll ? [...quick, ...thorough] : quick)(
     "keeps the promise with %s",
     async (title, runs, events, cursorLeft) => {
       const worlds = await explore(begin(runs, events, cursorLeft));

@@ -235,3 +235,12 @@ describe("a run", () => {
     expect((await cursor())?.value).toBe(await small.git("rev-parse", "release/1"));
   });
 });
+
+test("a credential in the wrong variable is not shown", async () => {
+  const misplaced = { ...entry, gitHttpCredentials: "x-access-token:ghp_secret" };
+  for (const REPOSITORIES of [JSON.stringify([misplaced]), "ghp_secret"]) {
+    const { stdout } = await runWorker({ REPOSITORIES });
+    expect(stdout).toContain('"code":"configuration"');
+    expect(stdout).not.toContain("ghp_secret");
+  }
+});

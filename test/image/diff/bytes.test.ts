@@ -10,7 +10,7 @@ import type { HostOptions } from "../../fixtures/git-host.ts";
 import { makeRepository, oracle, type Repository } from "../../fixtures/repository.ts";
 import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
 
-// A computer that is busy with something else is no defect.
+// The computer may be busy.
 setDefaultTimeout(60_000);
 
 let testbed: Testbed;

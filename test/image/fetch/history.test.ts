@@ -6,7 +6,7 @@ import type { HostOptions } from "../../fixtures/git-host.ts";
 import { EMPTY_TREE, makeRepository, oracle, type Repository } from "../../fixtures/repository.ts";
 import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
 
-// A computer that is busy with something else is no defect.
+// The computer may be busy.
 setDefaultTimeout(60_000);
 
 let testbed: Testbed;
@@ -99,7 +99,7 @@ const seeing = hosts.filter(
   ([, { unadvertised = true, depth = "obey" }]) => unadvertised && depth === "obey",
 );
 describe.each(seeing)("where the host %s still has the old commit", (_, options, strategy) => {
-  test("a forced push is told as rewritten, with the exact diff", async () => {
+  test("a forced push is reported as rewritten, with the exact diff", async () => {
     await days(5);
     const from = await commit("file", day(6));
     await repository.git("reset", "--quiet", "--hard", "HEAD~2");
@@ -108,7 +108,7 @@ describe.each(seeing)("where the host %s still has the old commit", (_, options,
     await expectStep(from, "rewritten", options, strategy);
   });
 
-  test("a forced push back to an earlier commit is told as rewritten", async () => {
+  test("a forced push back to an earlier commit is reported as rewritten", async () => {
     const earlier = await days(4);
     await commit("file", day(5));
     const from = await commit("other", day(6));
@@ -126,7 +126,7 @@ describe.each(seeing)("where the host %s still has the old commit", (_, options,
   });
 });
 
-test("a forced push of more commits than the first depth brings is told as rewritten, too", async () => {
+test("a forced push of more commits than the first depth brings is reported as rewritten, too", async () => {
   await days(25);
   const from = await commit("file", day(26));
   await repository.git("reset", "--quiet", "--hard", "HEAD~23");
@@ -213,4 +213,16 @@ describe("where the host has the old commit no more", () => {
     expect(record).toMatchObject({ state: "claimed", claimed: new Date(0).toISOString() });
     expect(cursor).toMatchObject({ value: from, version: 1 });
   });
+});
+
+test("commits are counted right although a commit's message contains a parent line", async () => {
+  const repository = await testbed.repository("talk");
+  await repository.git("checkout", "-q", "--orphan", "other");
+  const first = await repository.commit("Subject\n\nparent class removed");
+  for (const text of ["a", "b", "c"]) {
+    await repository.write("file", text);
+    await repository.commit();
+  }
+  const target = await testbed.target(repository, first);
+  expect((await target.run()).events[0]).toMatchObject({ kind: "change", commits: 3 });
 });

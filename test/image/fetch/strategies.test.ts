@@ -13,7 +13,7 @@ import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
 const commits = 300;
 const [mega, kilo] = [1_000_000, 1_000];
 
-// A computer that is busy with something else is no defect.
+// The computer may be busy.
 setDefaultTimeout(60_000);
 
 let testbed: Testbed;
@@ -141,4 +141,14 @@ test("of a thousand branches, the host is asked for one", async () => {
     expect(event).toMatchObject({ event: "unchanged", commit: at });
     expect(host.bytesSent).toBeLessThan(10 * kilo);
   }
+});
+
+test("a host that refuses to omit trees is asked to omit files", async () => {
+  const repository = await testbed.repository("trees");
+  const first = await repository.git("rev-list", "--max-parents=0", "HEAD");
+  await repository.git("config", "uploadpackfilter.tree.allow", "false");
+  await repository.write("file", "three\n");
+  await repository.commit();
+  const target = await testbed.target(repository, first);
+  expect((await target.run()).events[0]).toMatchObject({ strategy: "blobless" });
 });

@@ -42,7 +42,7 @@ describe.each(Object.entries(requests))("the request for the %s", (_, request) =
     [404, "git-not-found"],
     [429, "git-unreachable"],
     [503, "git-unreachable"],
-  ])("refused with %d is told as %s, and nothing more is asked", async (status, code) => {
+  ])("refused with %d is reported as %s, and nothing more is asked", async (status, code) => {
     const { event } = await collect({ request, status });
     expect(event).toMatchObject({ code, message: expect.stringContaining(String(status)) });
     expect(testbed.host.requests.length).toBe(request);

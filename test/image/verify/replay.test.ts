@@ -1,15 +1,12 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { recordName } from "../../../image/chain/record.ts";
-import { readLocalRepositories } from "../../../image/config/local-repositories.ts";
 import { type CollectedRepository, makeCollectedRepository } from "../../fixtures/collected-repository.ts";
 import { collectEveryChange, everyChange } from "../../fixtures/every-change.ts";
-import { generateChain } from "../../fixtures/generated-chain.ts";
 import { git } from "../../fixtures/git.ts";
 import { asConfiguration } from "../../fixtures/repository.ts";
-import { runWorker } from "../../fixtures/worker.ts";
 
 setDefaultTimeout(120_000);
 
@@ -145,20 +142,4 @@ test("rewritten everyChange, the old commit still there and then gone, is replay
     { event: "summary" },
   ]);
   expect(status).toBe(0);
-});
-
-test("hundreds of small steps are replayed within seconds", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "many-"));
-  try {
-    const repository = join(folder, "many.git");
-    await mkdir(repository);
-    const [{ destination = "" } = {}] = readLocalRepositories([repository], {}, folder);
-    await generateChain(repository, destination, 500);
-    const args = ["local", "verify", "--replay", repository];
-    const { events, seconds } = await runWorker({}, { cwd: folder, args });
-    expect(events[0]).toMatchObject({ event: "verified", holds: true, replayed: 500 });
-    expect(seconds).toBeLessThan(30);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 });

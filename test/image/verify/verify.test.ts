@@ -1,15 +1,10 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { recordName } from "../../../image/chain/record.ts";
-import { readLocalRepositories } from "../../../image/config/local-repositories.ts";
 import { type CollectedRepository, makeCollectedRepository } from "../../fixtures/collected-repository.ts";
 import { collectFiveSteps } from "../../fixtures/five-steps.ts";
-import { generateChain } from "../../fixtures/generated-chain.ts";
-import { runWorker } from "../../fixtures/worker.ts";
 
 setDefaultTimeout(60_000);
 
@@ -132,19 +127,4 @@ test("in a terminal: readable lines, and no JSON", async () => {
   expect(text).toContain(`✗ ${diff(2)}, the diff of ${recordName(2)}, is missing`);
   expect(text).toContain("Restore it");
   expect(text).toContain("0 of 1 verified in");
-});
-
-test("ten thousand steps are verified within seconds", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "many-"));
-  try {
-    const repository = join(folder, "many.git");
-    await mkdir(repository);
-    const [{ destination = "" } = {}] = readLocalRepositories([repository], {}, folder);
-    await generateChain(repository, destination, 10_000);
-    const { events, seconds } = await runWorker({}, { cwd: folder, args: ["local", "verify", repository] });
-    expect(events[0]).toMatchObject({ event: "verified", holds: true, steps: 10_000, diffs: 10_000 });
-    expect(seconds).toBeLessThan(20);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 });

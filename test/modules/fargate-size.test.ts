@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mistakeInSize } from "../../modules/fargate.ts";
+import { validateSize } from "../../modules/fargate-size.ts";
 
 test.each([
   [256, 512],
@@ -11,8 +11,8 @@ test.each([
   [4096, 30720],
   [8192, 61440],
   [16384, 122880],
-])("Fargate has %d CPU units with %d MiB", (cpu, memory) => {
-  expect(mistakeInSize(cpu, memory)).toBeUndefined();
+])("Fargate offers %d CPU units with %d MiB", (cpu, memory) => {
+  expect(validateSize(cpu, memory)).toBeUndefined();
 });
 
 test.each([
@@ -25,6 +25,6 @@ test.each([
   [8192, 17408, "memory"],
   [16384, 36864, "memory"],
   [300, 512, "cpu"],
-])("Fargate has no %d CPU units with %d MiB", (cpu, memory, key) => {
-  expect(mistakeInSize(cpu, memory)?.key).toBe(key as "cpu");
+])("Fargate does not offer %d CPU units with %d MiB", (cpu, memory, key) => {
+  expect(validateSize(cpu, memory)?.key).toBe(key as "cpu");
 });

@@ -2,20 +2,20 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createGzip } from "node:zlib";
-import { contentHash, SOURCES } from "./ecr.ts";
+import { hashSources } from "./sources.ts";
 
-/** `npm run image`: builds the image on this computer, for ARM64 unless told; what is told goes to `docker build`. */
+/** `npm run image`: builds the image on this computer, for ARM64 by default. Arguments are passed on to `docker build`. */
 const root = join(import.meta.dirname, "..");
-const name = `git-diff-to-s3:${contentHash(root, SOURCES)}`;
+const name = `git-diff-to-s3:${hashSources(root)}`;
 
-/** Has Docker do it where everybody sees it, and ends with Docker's status where that is not 0. */
+/** Runs Docker in the foreground. Exits with Docker's status if that is not 0. */
 function docker(args: readonly string[]): void {
   const env = { ...process.env, DOCKER_BUILDKIT: "1" };
   const { status } = spawnSync("docker", args, { cwd: root, env, stdio: "inherit" });
   if (status !== 0) process.exit(status ?? 1);
 }
 
-/** What the image weighs on its way to a registry; how hard a registry's client compresses is its own choice. */
+/** Returns the image's compressed size in bytes. A registry's client may compress a little more or less. */
 async function compressedBytes(): Promise<number> {
   const saved = spawn("docker", ["save", name], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(saved, "exit");
@@ -28,12 +28,12 @@ async function compressedBytes(): Promise<number> {
 
 if (spawnSync("docker", ["info"]).status !== 0) {
   console.error(
-    "No Docker answers here: install or start it (https://docs.docker.com/get-started/get-docker/), or name a prebuilt image in cdktf.json, context.gitDiff.image.",
+    "Docker does not answer: install or start it (https://docs.docker.com/get-started/get-docker/), or set context.gitDiff.image in cdktf.json to a prebuilt image.",
   );
   process.exit(1);
 }
-const told = process.argv.slice(2);
-const platform = told.some((argument) => argument.startsWith("--platform"))
+const options = process.argv.slice(2);
+const platform = options.some((option) => option.startsWith("--platform"))
   ? []
   : ["--platform", "linux/arm64"];
 docker([
@@ -45,7 +45,7 @@ docker([
   "image/Dockerfile",
   "--tag",
   name,
-  ...told,
+  ...options,
   ".",
 ]);
 console.log(`${name}, ${((await compressedBytes()) / 1e6).toFixed(1)} MB compressed`);

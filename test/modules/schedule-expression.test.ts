@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { isDaily, mistakeInExpression, mistakeInTimezone } from "../../modules/expression.ts";
+import { isDaily, validateExpression, validateTimezone } from "../../modules/schedule-expression.ts";
 
 test.each([
   "cron(0 0 * * ? *)",
@@ -16,7 +16,7 @@ test.each([
   "rate(90 minutes)",
   "rate(7 days)",
 ])("%s is a schedule", (expression) => {
-  expect(mistakeInExpression(expression)).toBeUndefined();
+  expect(validateExpression(expression)).toBeUndefined();
 });
 
 test.each([
@@ -27,21 +27,21 @@ test.each([
   ["rate(1.5 hours)", /whole number from 1/],
   ["rate(2 weeks)", /minutes, hours or days/],
   ["rate(hour)", /whole number/],
-  ["cron(0 0 * * *)", /has 5 fields; AWS wants six/],
+  ["cron(0 0 * * *)", /has 5 fields; AWS requires six/],
   ["cron(0 0  * * ? *)", /has 7 fields/],
   ["cron(0x1 0 * * ? *)", /"0x1" for minutes/],
   ["cron(1e1 0 * * ? *)", /"1e1" for minutes/],
   ["cron(+5 0 * * ? *)", /"\+5" for minutes/],
   ["cron(5.0 0 * * ? *)", /"5\.0" for minutes/],
   ["rate(9999999 days)", /from 1 to 999999/],
-  ["cron(60 0 * * ? *)", /"60" for minutes; write 0 to 59/],
-  ["cron(0 24 * * ? *)", /"24" for hours; write 0 to 23/],
-  ["cron(0 0 32 * ? *)", /"32" for day of month; write 1 to 31/],
+  ["cron(60 0 * * ? *)", /"60" for minutes; use 0 to 59/],
+  ["cron(0 24 * * ? *)", /"24" for hours; use 0 to 23/],
+  ["cron(0 0 32 * ? *)", /"32" for day of month; use 1 to 31/],
   ["cron(0 0 0 * ? *)", /"0" for day of month/],
-  ["cron(0 0 * FOO ? *)", /"FOO" for month; write 1 to 12/],
-  ["cron(0 0 ? * 0 *)", /"0" for day of week; write 1 to 7/],
+  ["cron(0 0 * FOO ? *)", /"FOO" for month; use 1 to 12/],
+  ["cron(0 0 ? * 0 *)", /"0" for day of week; use 1 to 7/],
   ["cron(0 0 ? * MON#6 *)", /"MON#6" for day of week/],
-  ["cron(0 0 * * ? 1969)", /"1969" for year; write 1970 to 2199/],
+  ["cron(0 0 * * ? 1969)", /"1969" for year; use 1970 to 2199/],
   ["cron(0/0 0 * * ? *)", /"0\/0" for minutes/],
   ["cron(1- 0 * * ? *)", /"1-" for minutes/],
   ["cron(1,,2 0 * * ? *)", /"1,,2" for minutes/],
@@ -49,23 +49,23 @@ test.each([
   ["cron(0 0 * * * *)", /\? in exactly one of day of month and day of week/],
   ["cron(0 0 ? * ? *)", /\? in exactly one/],
 ])("%s is refused", (expression, why) => {
-  expect(mistakeInExpression(expression)).toMatch(why);
+  expect(validateExpression(expression)).toMatch(why);
 });
 
 test.each(["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Asia/Calcutta", "Etc/GMT+5"])(
   "%s is a time zone",
   (timezone) => {
-    expect(mistakeInTimezone(timezone)).toBeUndefined();
+    expect(validateTimezone(timezone)).toBeUndefined();
   },
 );
 
 test.each([
-  ["Mars/Olympus", /not a time zone that AWS knows/],
-  ["+01:00", /not a time zone that AWS knows/],
+  ["Mars/Olympus", /not a time zone that AWS supports/],
+  ["+01:00", /not a time zone that AWS supports/],
   ["", /not a time zone/],
-  ["europe/berlin", /is spelt "Europe\/Berlin"; write that/],
+  ["europe/berlin", /must be written "Europe\/Berlin"/],
 ])("%p is not a time zone", (timezone, why) => {
-  expect(mistakeInTimezone(timezone)).toMatch(why);
+  expect(validateTimezone(timezone)).toMatch(why);
 });
 
 test.each([

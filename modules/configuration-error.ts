@@ -1,0 +1,2 @@
+/** An error that its reader can correct in cdktf.json. The message is all that needs to be shown. */
+export class ConfigurationError extends Error {}

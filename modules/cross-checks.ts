@@ -1,0 +1,145 @@
+import { duplicateIndexes } from "../image/lib/duplicates.ts";
+import { credentialOf } from "./credentials.ts";
+import { validateSize } from "./fargate-size.ts";
+import type { Repository } from "./repository.ts";
+
+interface Problem {
+  readonly path: (string | number)[];
+  readonly message: string;
+}
+
+/** The keys that can contradict each other. Each may be missing or have a wrong type, which is reported elsewhere. */
+interface Keys {
+  readonly [key: string]: unknown;
+  readonly region?: string;
+  readonly kmsKey?: string;
+  readonly cpu?: number;
+  readonly memory?: number;
+  readonly repositories?: readonly Repository[];
+  readonly collections?: readonly { readonly name: string; readonly repositories: readonly Repository[] }[];
+}
+
+/** Checks values that are valid by themselves, but not together. */
+export function crossChecks(keys: Keys): Problem[] {
+  const { cpu = Number.NaN, memory = Number.NaN } = keys;
+  const size = validateSize(cpu, memory);
+  const entries = listEntries(keys);
+  return [
+    ...checkForm(keys),
+    ...(size ? [{ path: [size.key], message: size.message }] : []),
+    ...checkKmsRegion(keys),
+    ...checkDuplicates(
+      namedObjects(keys.collections).map(({ name }, index) => ({
+        name,
+        path: ["collections", index, "name"],
+      })),
+    ),
+    ...checkDuplicates(
+      entries.map(({ repository, path }) => ({ name: repository.name, path: [...path, "name"] })),
+    ),
+    ...checkNesting(entries),
+    ...entries.flatMap(checkCodeCommit),
+    ...checkVariables(entries),
+  ];
+}
+
+/** A repository, and where it is in the configuration. */
+interface Entry {
+  readonly repository: Repository;
+  readonly path: (string | number)[];
+}
+
+function listEntries({ repositories, collections }: Keys): Entry[] {
+  const entriesAt = (path: (string | number)[], list: readonly Repository[] | undefined) =>
+    namedObjects(list).map((repository, index) => ({ repository, path: [...path, index] }));
+  return [
+    ...entriesAt(["repositories"], repositories),
+    ...namedObjects(collections).flatMap((collection, index) =>
+      entriesAt(["collections", index, "repositories"], collection.repositories),
+    ),
+  ];
+}
+
+/** The objects with a name in a value that should be a list of them. */
+function namedObjects<T extends { readonly name: string }>(value: readonly T[] | undefined): readonly T[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item?.name === "string") : [];
+}
+
+function checkForm(keys: Keys): Problem[] {
+  if (keys.collections === undefined) {
+    const message =
+      'is required; write [{ "name": "api", "url": "https://github.com/acme/api.git" }], or use collections';
+    return keys.repositories === undefined ? [{ path: ["repositories"], message }] : [];
+  }
+  const message = "cannot be combined with collections, which each have their own; move it into a collection";
+  const misplaced = ["repositories", "schedule", "timezone"].filter((key) => keys[key] !== undefined);
+  const empty = Array.isArray(keys.collections) && keys.collections.length === 0;
+  return [
+    ...misplaced.map((key) => ({ path: [key], message })),
+    ...(empty
+      ? [{ path: ["collections"], message: "is empty; add a collection, or use repositories instead" }]
+      : []),
+  ];
+}
+
+function checkKmsRegion({ region, kmsKey }: Keys): Problem[] {
+  const keyRegion = /^arn:[^:]*:kms:([^:]+):/.exec(String(kmsKey))?.[1];
+  if (typeof region !== "string" || keyRegion === undefined || keyRegion === region) return [];
+  const message = `is a key of ${keyRegion}, which resources in ${region} cannot use; use a key of ${region}`;
+  return [{ path: ["kmsKey"], message }];
+}
+
+function checkDuplicates(named: readonly { name: string; path: (string | number)[] }[]): Problem[] {
+  return duplicateIndexes(named.map(({ name }) => name)).map((index) => ({
+    path: named[index]?.path ?? [],
+    message: "is used twice; use a unique name",
+  }));
+}
+
+function checkNesting(entries: readonly Entry[]): Problem[] {
+  const names = new Set(entries.map(({ repository }) => repository.name));
+  return entries.flatMap(({ repository: { name }, path }) => {
+    const parts = name.split("/");
+    const parents = parts.slice(1).map((_, index) => parts.slice(0, index + 1).join("/"));
+    const parent = parents.find((candidate) => names.has(candidate));
+    if (!parent) return [];
+    const message = `would store its diffs among those of "${parent}"; use another name`;
+    return [{ path: [...path, "name"], message }];
+  });
+}
+
+function checkCodeCommit({ repository, path }: Entry): Problem[] {
+  const { name, url, create, credentials } = repository;
+  if (url !== undefined) {
+    const message =
+      "creates a repository in CodeCommit, but url refers to another one; remove one of the two";
+    return create ? [{ path: [...path, "create"], message }] : [];
+  }
+  const problems: Problem[] = [];
+  if (!/^[\w.-]+$/.test(name) || name.endsWith(".git")) {
+    const message =
+      'is not a valid CodeCommit name, and without a url the repository is in CodeCommit; add the url, or use a name without "/" and ".git"';
+    problems.push({ path: [...path, "name"], message });
+  }
+  if (credentials) {
+    const message = "has no effect for CodeCommit, which the worker signs in to with its role; remove it";
+    problems.push({ path: [...path, "credentials"], message });
+  }
+  return problems;
+}
+
+/** Two credentials must not share an environment variable. */
+function checkVariables(entries: readonly Entry[]): Problem[] {
+  const keys = new Map<string, string>();
+  return entries.flatMap(({ repository, path }) => {
+    if (repository.url !== undefined && !URL.canParse(repository.url)) return [];
+    const credential = credentialOf(repository);
+    if (!credential) return [];
+    const { variable, key } = credential;
+    const first = keys.get(variable) ?? key;
+    keys.set(variable, first);
+    if (first === key) return [];
+    const message = `would use the variable ${variable}, which the credentials of "${first}" use already; use the other one of "host" and "repository"`;
+    return [{ path: [...path, "credentials"], message }];
+  });
+}
