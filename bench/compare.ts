@@ -13,7 +13,7 @@ import { type Measure, measure, type Way } from "./measure.ts";
 
 const usage = `Usage: npm run bench -- --repo PATH-OR-URL [--days N]
 
-Serves the repository over smart HTTP on loopback, takes the commits of its newest N days (1 unless told) and collects
+Serves the repository over smart HTTP on loopback, takes the commits of its newest N days (default: 1) and collects
 them in three ways: the obvious one (clone everything, git diff to a file, upload it), this worker, and the floor (the
 bare git commands of the worker's best way, ls-remote, fetch and diff, with nothing around them). Prints them side by side, and as ratios.
 Then it collects 100 small repositories in one run.

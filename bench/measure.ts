@@ -93,14 +93,15 @@ async function execute({ program, args, env = {}, output }: Command, running: Se
     stdio: ["ignore", file?.fd ?? "pipe", "pipe"],
   });
   if (child.pid) running.add(child.pid);
-  const said: Buffer[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => said.push(chunk));
+  const printed: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on("data", (chunk: Buffer) => printed.push(chunk));
   const status = await new Promise((resolve, reject) => child.once("error", reject).once("exit", resolve));
   await file?.close();
   if (child.pid) running.delete(child.pid);
   if (status !== 0)
     throw new Error(
-      `${program} ${args[0]} ended with ${status}: ${Buffer.concat(said).toString().slice(-2_000)}`,
+      `${program} ${args[0]} ended with ${status}: ${Buffer.concat(printed).toString().slice(-2_000)}`,
     );
 }
 

@@ -151,7 +151,10 @@ test("every field of a step record is documented, and no other", () => {
   );
 });
 
-test("docs/architecture.md has a line for each file of image/, and for no other", () => {
-  const files = [...list("image", ".ts"), "image/Dockerfile"].map((path) => path.replace("image/", ""));
-  expect(sorted(firstColumn(section("docs/architecture.md", "## The worker")))).toEqual(sorted(files));
+test.each([
+  ["image", "## The worker", ["image/Dockerfile"]],
+  ["modules", "## The stack", []],
+])("docs/architecture.md has a line for each file of %s/, and for no other", (folder, heading, others) => {
+  const files = [...list(folder, ".ts"), ...others].map((path) => path.replace(`${folder}/`, ""));
+  expect(sorted(firstColumn(section("docs/architecture.md", heading)))).toEqual(sorted(files));
 });

@@ -42,8 +42,8 @@ test("the smallest stack is these resources and no others", () => {
       "the role that pulls, logs and reads credentials",
     "aws_scheduler_schedule_group.schedules": "what the schedule's role trusts",
     "aws_sqs_queue.schedules_dead-letters": "runs that could not be started",
-    "aws_sns_topic.alarms": "tells people",
-    "aws_sns_topic_policy.alarms_policy": "who may tell",
+    "aws_sns_topic.alarms": "notifies people",
+    "aws_sns_topic_policy.alarms_policy": "who may publish",
     "aws_cloudwatch_event_rule.alarms_failed": "runs that failed",
     "aws_cloudwatch_event_target.alarms_notify": "runs that failed, in words",
     "aws_cloudwatch_metric_alarm.alarms_not-started": "runs that could not be started",
@@ -68,7 +68,7 @@ test("everything that can be tagged is tagged", () => {
   ]);
 });
 
-test("both versions of the AWS provider that people have will do", () => {
+test("both major versions of the AWS provider are accepted", () => {
   expect(smallest.json).toMatchObject({
     terraform: {
       required_providers: { aws: { version: ">= 5.100.0, < 7.0.0" } },
@@ -78,13 +78,13 @@ test("both versions of the AWS provider that people have will do", () => {
 });
 
 describe("state", () => {
-  test("is kept beside main.ts, on every computer alike", () => {
+  test("is stored beside main.ts, on every computer", () => {
     expect(smallest.json).toMatchObject({
       terraform: { backend: { local: { path: "../../../terraform.git-diff.tfstate" } } },
     });
   });
 
-  test("is kept encrypted and locked in a bucket where one is configured", () => {
+  test("is stored encrypted and locked in the configured bucket", () => {
     const { json } = new Template({ ...SMALLEST, state: { bucket: "acme-state" } });
     const s3 = {
       bucket: "acme-state",
@@ -133,7 +133,7 @@ describe("every permission in the stack", () => {
     expect(allowed).toHaveLength(17);
   });
 
-  test("names its resources, but for the registry's login", () => {
+  test("names its resources, except for the registry's login", () => {
     const wildcards = allowed.filter(({ Resource }) => Resource.some((one) => /^\*|:\*:\*|:::\*/.test(one)));
     expect(wildcards.map(({ Sid }) => Sid)).toEqual(["RegistryLogin"]);
   });
@@ -177,7 +177,7 @@ describe("every permission in the stack", () => {
   });
 });
 
-test("the worker understands the environment it is given", () => {
+test("the worker accepts its environment", () => {
   const template = new Template({
     ...SMALLEST,
     repositories: [
@@ -217,7 +217,7 @@ describe("many repositories", () => {
     expect(new Set(cursors.flatMap(({ Resource }) => Resource)).size).toBe(count);
   });
 
-  test("more than a task definition holds is an error that says to add a collection", () => {
+  test("too many repositories for a task definition are an error that suggests another collection", () => {
     expect(() => new Template({ ...SMALLEST, repositories: repositories(500) })).toThrow(
       /collection "all" has 500 repositories, which need \d+ bytes in the task definition; ECS allows 63488: add a collection/,
     );
@@ -262,7 +262,7 @@ describe("adding a repository", () => {
   });
 });
 
-test("the order in which credentials are handed over does not follow the order of repositories", () => {
+test("the order of credentials does not depend on the order of repositories", () => {
   const hosts = ["c.example", "a.example", "b.example"];
   const secrets = (some: string[]) =>
     new Template({
@@ -305,7 +305,7 @@ test("every output has a description, and every collection and credential its co
   });
 });
 
-test("two constructs that would share an address are refused, not merged", () => {
+test("two constructs with the same address are an error, not merged", () => {
   const twins = [
     { name: "a.b", create: true },
     { name: "a_b", create: true },
@@ -356,7 +356,7 @@ describe("synthesis", () => {
     expect(JSON.parse(one as string).resource.docker_image.ecr_image.build.context).toBe("../../..");
   });
 
-  test("says what is wrong and nothing else", async () => {
+  test("prints only what is wrong", async () => {
     const wrong = Bun.spawn([process.execPath, "main.ts"], {
       cwd: root,
       env: { ...process.env, CDKTF_CONTEXT_JSON: JSON.stringify({ gitDiff: { region: "here" } }) },

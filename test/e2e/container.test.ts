@@ -121,7 +121,7 @@ describe.skipIf(missing !== undefined)(`the whole way${missing ? ` (${missing})`
     return head;
   }
 
-  /** The diff that lies in the bucket for a step is the right one, and the cursor is at its end. */
+  /** Expects that the stored diff of a step is right, and that the cursor is at its end. */
   async function expectStep(time: string, from: string | null, to: string): Promise<void> {
     const start = from ?? "4b825dc";
     const key = `api/${time}_${start.slice(0, 7)}-${to.slice(0, 7)}.diff`;
@@ -297,7 +297,7 @@ async function readTask({ motoEndpoint, environment, s3, ssm }: Aws): Promise<Ta
       ...(container.linuxParameters?.capabilities?.drop ?? []).flatMap((name) => ["--cap-drop", name]),
       ...(container.linuxParameters?.initProcessEnabled ? ["--init"] : []),
       ...(container.mountPoints ?? []).flatMap(({ containerPath }) => ["--volume", `${containerPath}`]),
-      // Fargate lets no process gain privileges; Docker has to be told.
+      // Fargate lets no process gain privileges; Docker needs an option for that.
       ...["--security-opt", "no-new-privileges"],
       ...["--memory", `${definition.memory}m`],
     ],

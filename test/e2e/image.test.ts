@@ -281,7 +281,7 @@ RUN echo 'deb [trusted=yes] copy:/local ./' >/etc/apt/sources.list.d/local.list
     );
     const log = built.stderr.toString() + built.stdout.toString();
     expect(built.exitCode).toBe(0);
-    // Each step is announced, and then either said to be CACHED or run.
+    // Each step is announced, and then either marked as CACHED or run.
     const steps = [...log.matchAll(/^#(\d+) \[(\S+) [\d/ ]+\] (RUN .*)/gm)];
     const ran = steps.filter(([, number]) => !log.includes(`#${number} CACHED`)).map(([, , stage]) => stage);
     expect(steps.length).toBe(dockerfile.match(/^RUN /gm)?.length ?? 0);

@@ -36,7 +36,7 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
   let kmsKey: string;
   let network: { subnets: string[]; securityGroups: string[] };
   let planned: Change[];
-  let said: Record<"deploy" | "diff" | "destroy", string>;
+  let output: Record<"deploy" | "diff" | "destroy", string>;
   let deployments: Record<"smallest" | "many" | "private" | "kms", Deployment>;
 
   beforeAll(async () => {
@@ -89,7 +89,7 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
       await deployment.init();
       await deployment.apply();
     });
-    [planned, said] = await Promise.all([
+    [planned, output] = await Promise.all([
       plan({ ...SMALLEST, name: "created", repositories: [{ name: "new", create: true }] }, environment),
       byCommandLine({ ...SMALLEST, name: "by-cdktf", network }, join(folder, "project"), environment),
       ...applied,
@@ -198,7 +198,7 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     ]);
   });
 
-  test("gives roles what the code says", async () => {
+  test("gives roles the permissions of the code", async () => {
     expect(await permissions(aws.iam, "smallest-all-task")).toEqual([
       {
         Sid: "Cursors",
@@ -376,7 +376,7 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     });
   });
 
-  test("plans for one more repository in the middle no more than its collection's task", async () => {
+  test("plans only its collection's task for one more repository in the middle", async () => {
     const added = [{ name: "before" }, ...SMALLEST.repositories, { name: "after" }];
     deployments.private.synthesise({ ...SMALLEST, name: "private", network, repositories: added });
     const changes = (await deployments.private.plan()).map(({ address, change }) => [
@@ -428,9 +428,9 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
   });
 
   test("is deployed, compared and destroyed by the CDKTF command line too", () => {
-    expect(said.deploy).toContain("run_now");
-    expect(said.diff).toContain("No changes");
-    expect(said.destroy).toMatch(/Destroy complete! Resources: \d\d destroyed/);
+    expect(output.deploy).toContain("run_now");
+    expect(output.diff).toContain("No changes");
+    expect(output.destroy).toMatch(/Destroy complete! Resources: \d\d destroyed/);
   });
 
   test("leaves nothing behind when it is destroyed", async () => {
@@ -454,7 +454,7 @@ async function plan(gitDiff: Named, environment: Record<string, string>): Promis
   }
 }
 
-/** What the CDKTF command line says while it deploys, compares and destroys a configuration. */
+/** Deploys, compares and destroys a configuration with the CDKTF command line. Returns what it prints. */
 async function byCommandLine(gitDiff: Named, project: string, environment: Record<string, string>) {
   const root = join(import.meta.dirname, "../..");
   mkdirSync(project);

@@ -41,7 +41,7 @@ const local = (args: string[] = [], environment: Record<string, string> = {}, cw
   runWorker(environment, { args: ["local", ...args], cwd });
 const urlOf = ({ path }: Repository) => host.url(path.slice(root.length + 1));
 
-/** All that lies below git-diffs/, by its path. */
+/** Returns the files below git-diffs/, by path. */
 async function kept(folder = checkout.path): Promise<Map<string, Buffer>> {
   const below = join(folder, "git-diffs");
   const entries = await readdir(below, { recursive: true, withFileTypes: true }).catch(() => []);
@@ -52,7 +52,7 @@ const diffsIn = (files: Map<string, Buffer>) => [...files.keys()].filter((path) 
 const cursorsIn = (files: Map<string, Buffer>) =>
   [...files].filter(([path]) => path.endsWith("/cursor")).map(([, content]) => content.toString());
 
-test("--help says how, and does nothing", async () => {
+test("--help prints the usage and collects nothing", async () => {
   for (const args of [["--help"], ["-h"], ["anything", "--help"]]) {
     const ran = await local(args);
     expect(ran).toMatchObject({ status: 0, stderr: "", left: [] });

@@ -17,7 +17,7 @@ const template = new Template({
 const partition = ref("data.aws_partition.account_partition.partition");
 const account = ref("data.aws_caller_identity.account.account_id");
 
-test("each collection has a schedule in the stack's own group, with a bounded retry and a place for what never started", () => {
+test("each collection has a schedule in the stack's group, with limited retries and a dead-letter queue", () => {
   const hourly = template.get("aws_scheduler_schedule.schedule-hourly");
   expect(hourly).toMatchObject({
     name: "git-diff-hourly",
@@ -38,7 +38,7 @@ test("each collection has a schedule in the stack's own group, with a bounded re
   });
 });
 
-test("the schedule starts its own task once for each time that it is due, and tells the worker that time", () => {
+test("the schedule starts one task for each time that it is due, and passes that time to the worker", () => {
   const { target } = template.get("aws_scheduler_schedule.schedule-hourly") as { target: { input: string } };
   expect(JSON.parse(target.input)).toEqual({
     Cluster: ref("aws_ecs_cluster.cluster.arn"),
@@ -63,11 +63,11 @@ test("the schedule starts its own task once for each time that it is due, and te
     StartedBy: "git-diff-hourly",
     PropagateTags: "TASK_DEFINITION",
   });
-  // Scheduler looks for the word as it is: escaped, as Terraform's jsonencode would have it, it might go unseen.
+  // Scheduler may not recognise the keyword in the escaped form that Terraform's jsonencode writes.
   expect(target.input).toContain("<aws.scheduler.scheduled-time>");
 });
 
-test("the longest names still make a client token that ECS takes", () => {
+test("the client token of the longest names is short enough for ECS", () => {
   const name = "c".repeat(20);
   const longest = new Template({
     ...SMALLEST,
@@ -81,7 +81,7 @@ test("the longest names still make a client token that ECS takes", () => {
   expect(ClientToken.length).toBeLessThanOrEqual(64);
 });
 
-test("no name is longer than AWS takes", () => {
+test("no name is longer than AWS allows", () => {
   const longest = new Template({
     ...SMALLEST,
     name: "n".repeat(32),
@@ -101,7 +101,7 @@ test("no name is longer than AWS takes", () => {
   expect(bucket.length).toBeLessThanOrEqual(63);
 });
 
-test("the schedule's role starts this task in this cluster and passes these two roles to ECS", () => {
+test("the schedule's role may start this task in this cluster and pass these two roles to ECS", () => {
   expect(template.statements("aws_iam_policy.schedule-hourly_role_1")).toEqual([
     {
       Sid: "StartTask",

@@ -5,7 +5,7 @@ const ARN = `arn:${ref("data.aws_partition.account_partition.partition")}`;
 const ACCOUNT = ref("data.aws_caller_identity.account.account_id");
 const github = "https://github.com/acme";
 
-test("the task is Fargate on ARM64, of the configured size", () => {
+test("the task runs on Fargate with ARM64 and the configured size", () => {
   expect(
     new Template({ ...SMALLEST, cpu: 512, memory: 1024 }).get("aws_ecs_task_definition.task-all"),
   ).toMatchObject({
@@ -21,7 +21,7 @@ test("the task is Fargate on ARM64, of the configured size", () => {
   });
 });
 
-test("the container may do no more than it has to", () => {
+test("the container has no privileges that it does not need", () => {
   expect(new Template(SMALLEST).container()).toEqual({
     name: "worker",
     image: SMALLEST.image,
@@ -56,7 +56,7 @@ test("the container may do no more than it has to", () => {
   });
 });
 
-test("the worker reads and moves its own cursors, and pulls its own CodeCommit repositories", () => {
+test("the worker's role covers its own cursors, records and CodeCommit repositories", () => {
   const template = new Template({
     ...SMALLEST,
     repositories: undefined,
@@ -117,7 +117,7 @@ test("the worker reads and moves its own cursors, and pulls its own CodeCommit r
   ]);
 });
 
-test("a repository without a URL is CodeCommit's in the stack's own region", () => {
+test("a repository without a URL is in CodeCommit, in the stack's region", () => {
   const { environment } = new Template({ ...SMALLEST, repositories: [{ name: "legacy" }] }).container();
   const suffix = ref("data.aws_partition.account_partition.dns_suffix");
   expect(environment.find(({ name }) => name === "REPOSITORIES")?.value).toContain(
@@ -125,7 +125,7 @@ test("a repository without a URL is CodeCommit's in the stack's own region", () 
   );
 });
 
-test("credentials are one for each host, or a repository's own, written once and never read back", () => {
+test("credentials are shared by host or belong to one repository, and Terraform never reads them", () => {
   const template = new Template({
     ...SMALLEST,
     repositories: [

@@ -1,10 +1,12 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readLocalRepositories } from "../../image/config/local-repositories.ts";
 import { generateChain } from "../fixtures/generated-chain.ts";
 import { runWorker } from "../fixtures/worker.ts";
+
+setDefaultTimeout(60_000);
 
 test("hundreds of small steps are replayed within seconds", async () => {
   const folder = await mkdtemp(join(tmpdir(), "many-"));

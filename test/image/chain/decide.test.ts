@@ -115,7 +115,7 @@ const table: [situation: string, view: Pick<View, "cursor" | "tail" | "head">, d
     { action: "claim", number: 21, from: b },
   ],
   [
-    "the cursor was set back by hand: the chain says so before it goes on there",
+    "the cursor was set back by hand: the chain records that before it continues there",
     { cursor: cursor(a, 3), tail: complete(), head: b },
     { action: "accept-cursor", number: 3, acceptance: { next: 4, to: a, expected: b } },
   ],

@@ -55,7 +55,7 @@ test.each([
   expect(metadata).toMatchObject({ from, to });
 });
 
-test.each(["", "omit"])("BINARY=%j leaves it out, and the record says so", async (BINARY) => {
+test.each(["", "omit"])("BINARY=%j omits it, and the record notes it", async (BINARY) => {
   const { diff, event } = await collectOnce(testbed, repository, from, { BINARY });
   expect(diff).toContain("\nBinary files a/edited.bin and b/edited.bin differ\n");
   expect(event).toMatchObject({ binary: false, files: 2, binaryFiles: 2 });

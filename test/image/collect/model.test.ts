@@ -32,7 +32,7 @@ const thorough: Case[] = [
   ["three runs and a push, from a cursor", 3, push, true],
 ];
 
-describe("the worker's own code, through everything that may happen", () => {
+describe("the worker's own code, through every order of events", () => {
   test.each(testAll ? [...quick, ...thorough] : quick)(
     "keeps the promise with %s",
     async (title, runs, events, cursorLeft) => {
@@ -82,7 +82,7 @@ describe("the worker's own code, through everything that may happen", () => {
     await exploring.catch(() => {});
   });
 
-  test("is counted: where nothing can happen there is one world", async () => {
+  test("counts worlds: without events there is one", async () => {
     expect(await explore(begin(0, nothing))).toBe(1);
   });
 });

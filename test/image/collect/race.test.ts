@@ -58,7 +58,7 @@ describe("started at once", () => {
     }
   });
 
-  test("a worker that finds a step at work leaves it, says until when, and is fine", async () => {
+  test("a worker that finds a claimed step reports locked, until when, and succeeds", async () => {
     const { target } = random;
     // The first run is held up just before it stores its diff.
     const [storing, on] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];

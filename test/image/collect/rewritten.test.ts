@@ -60,7 +60,7 @@ describe("rewritten history", () => {
     expect(await ends()).toEqual([["rewritten", b, c]]);
   });
 
-  test("the old commit is gone: a new baseline that says what it lost", async () => {
+  test("the old commit is gone: a new baseline that names it", async () => {
     await forcePush(a);
     const c = await random.history.commit();
     await forget();
@@ -154,11 +154,11 @@ describe("rewritten history", () => {
 describe.each([
   ["2", 2],
   ["0", 1],
-] as const)("rewritten between the look at the head and the fetch, with protocol %s", (protocol, looking) => {
-  /** Lets it happen once the host has told its head, and is asked for the commits. */
-  const onFetch = (happen: () => Promise<unknown>) => {
+] as const)("rewritten between reading the head and fetching, with protocol %s", (protocol, looking) => {
+  /** Calls `run` after the host has answered with its head, before it answers with the commits. */
+  const onFetch = (run: () => Promise<unknown>) => {
     testbed.host.requests.length = 0;
-    const before = { request: looking + 1, happen };
+    const before = { request: looking + 1, run };
     Object.assign(testbed.host.options, { protocol: Number(protocol), before });
   };
 
@@ -185,7 +185,7 @@ describe.each([
     expect((await since())[0]?.diff).toEndWith(`_${b.slice(0, 7)}-${d.slice(0, 7)}.diff`);
   });
 
-  test("the claimed commit is gone, and so is the one before: a new baseline of the new head", async () => {
+  test("the claimed commit and the one before are gone: a new baseline of the new head", async () => {
     await random.history.commit();
     onFetch(async () => {
       await forcePush(a);
@@ -212,8 +212,8 @@ describe.each([
   });
 
   test.each([
-    ["told in full", false],
-    ["told by its size where diffs may not be read", true],
+    ["with all facts", false],
+    ["with its size if diffs may not be read", true],
   ])(
     "killed after the diff was stored, and then both commits are gone: it is the step, %s",
     async (_, denied) => {

@@ -53,7 +53,7 @@ const ends = async () => (await chain()).map(({ from, to }) => [from, to]);
 const cheap = ["GetParameter", "GetObject", "PutObject", "PutObject", "PutObject", "PutParameter"];
 
 describe("deleted by mistake", () => {
-  test("it is made again where the chain ends, nothing is stored twice, and the chain goes on", async () => {
+  test("it is recreated at the end of the chain, nothing is stored twice, and the chain continues", async () => {
     await deleteCursor();
     const head = await random.history.commit();
     expect(await random.run()).toMatchObject({ status: "collected" });
@@ -70,7 +70,7 @@ describe("deleted by mistake", () => {
     expect((await random.target.cursor())?.version).toBe(5);
   });
 
-  test("with nothing new to collect, it is made again and no more", async () => {
+  test("with nothing new to collect, it is recreated", async () => {
     await deleteCursor();
     expect(await random.run()).toEqual({ status: "unchanged", commit: collected[2] as string });
     expect(await random.target.cursor()).toEqual({
@@ -81,7 +81,7 @@ describe("deleted by mistake", () => {
     expect(await random.check()).toHaveLength(3);
   });
 
-  test("again and again, and after the very first step", async () => {
+  test("repeatedly, and after the first step", async () => {
     await using first = await openRandomRuns(testbed, ++seed);
     for (let day = 1; day <= 4; day++) {
       await first.heal();
@@ -91,7 +91,7 @@ describe("deleted by mistake", () => {
     }
   });
 
-  test("during a run: the run makes it again", async () => {
+  test("during a run: the run recreates it", async () => {
     const head = await random.history.commit();
     testbed.aws.fail({ operation: "PutObject", path: ".diff", how: { run: deleteCursor } });
     expect(await random.run()).toMatchObject({ status: "collected" });
@@ -103,7 +103,7 @@ describe("deleted by mistake", () => {
 });
 
 describe("set by hand", () => {
-  test("back, it is obeyed, and the record says so", async () => {
+  test("back, the next step starts there and its record notes it", async () => {
     const [a = "", , c = ""] = collected;
     await setCursor(a);
     const head = await random.history.commit();
@@ -116,7 +116,7 @@ describe("set by hand", () => {
     await collect();
   });
 
-  test("back by one at once after a run, it is obeyed at once", async () => {
+  test("back by one right after a run, the next run starts there", async () => {
     const [, b = "", c = ""] = collected;
     await setCursor(b);
     expect(await random.run()).toMatchObject({ status: "collected" });
@@ -127,7 +127,7 @@ describe("set by hand", () => {
     await random.check();
   });
 
-  test("forward, over a commit that was never collected, it is obeyed, and the record says so", async () => {
+  test("forward, over a commit that was never collected, the next step starts there and its record notes it", async () => {
     const skipped = await random.history.commit();
     const head = await random.history.commit();
     await setCursor(skipped);
@@ -139,7 +139,7 @@ describe("set by hand", () => {
     ]);
   });
 
-  test("to the head, nothing is collected; what comes after that is", async () => {
+  test("to the head, nothing is collected until there is a newer commit", async () => {
     const skipped = await random.history.commit();
     await setCursor(skipped);
     expect(await random.run()).toEqual({ status: "unchanged", commit: skipped });
@@ -148,7 +148,7 @@ describe("set by hand", () => {
     expect((await chain())[3]).toMatchObject({ to: skipped, expected: collected[2] as string });
   });
 
-  test("to the empty tree, a new baseline is stored, and the record says so", async () => {
+  test("to the empty tree, a new baseline is stored and its record notes it", async () => {
     await setCursor(EMPTY_TREE);
     const head = await random.history.commit();
     expect(await random.run()).toMatchObject({ status: "collected" });
@@ -161,7 +161,7 @@ describe("set by hand", () => {
     await collect();
   });
 
-  test("after it was deleted, to anywhere, it is obeyed and numbers never meet", async () => {
+  test("after it was deleted, the next step starts there and no number is used twice", async () => {
     const [a = "", , c = ""] = collected;
     await deleteCursor();
     await setCursor(a);
@@ -170,7 +170,7 @@ describe("set by hand", () => {
     await collect();
   });
 
-  test("during a run, theirs is kept: the run says so, and the next one goes on from there", async () => {
+  test("during a run, it is kept: the run reports it, and the next one starts there", async () => {
     const [a = ""] = collected;
     const head = await random.history.commit();
     testbed.aws.fail({ operation: "PutObject", path: ".diff", how: { run: () => setCursor(a) } });
@@ -185,7 +185,7 @@ describe("set by hand", () => {
     ]);
   });
 
-  test("while a step is unfinished, its record is taken for that", async () => {
+  test("while a step is unfinished, its record is reused", async () => {
     const [a = "", , c = ""] = collected;
     const head = await random.history.commit();
     random.dieAt(4, false, () => {});
@@ -201,7 +201,7 @@ describe("set by hand", () => {
     expect(await collect()).toEqual(cheap);
   });
 
-  test("while a step is unfinished whose diff is there, the step keeps its place", async () => {
+  test("while a step with a stored diff is unfinished, that step keeps its number", async () => {
     const [a = "", , c = ""] = collected;
     const head = await random.history.commit();
     random.dieAt(5, false, () => {});
@@ -233,13 +233,13 @@ describe("the cost", () => {
     expect(testbed.host.requests.map(({ method }) => method)).toEqual(["GET", "POST"]);
   });
 
-  test("a cursor that was set by hand costs more once, and no more than before from then on", async () => {
+  test("a cursor that was set by hand costs more once, and the same as before from then on", async () => {
     await setCursor(collected[0] as string);
     expect((await collect()).length).toBeGreaterThan(cheap.length);
     expect(await collect()).toEqual(cheap);
   });
 
-  test("a cursor that the bash version left, at whatever version, likewise", async () => {
+  test("so does a cursor of the bash version, at any version", async () => {
     await using taken = await openRandomRuns(testbed, ++seed, true);
     const { target, history } = taken;
     for (let day = 0; day < 5; day++) await testbed.aws.putParameter(target.parameter, target.to);
@@ -256,7 +256,7 @@ describe("the cost", () => {
     expect((await readRecords(testbed.aws, target.bucket))[0]).toMatchObject({ from, to: from, next: 7 });
   });
 
-  test("a cursor that was deleted costs a search in every run from then on, and no more", async () => {
+  test("a cursor that was deleted costs one search in every later run", async () => {
     await deleteCursor();
     await collect();
     const search = ["GetParameter", "GetObject", "ListObjectsV2", "GetObject", "GetParameter"];

@@ -39,7 +39,7 @@ describe("the cursor and the head", () => {
     expect((await target.cursor())?.version).toBe(1);
   });
 
-  test("the head is the cursor: nothing is stored, and nothing asked for but the two", async () => {
+  test("the head is the cursor: nothing is stored, and only the two are read", async () => {
     const target = await testbed.target(small, await small.head());
     const ran = await target.run();
     expect(ran).toMatchObject({ status: 0, left: [] });
@@ -62,7 +62,7 @@ describe("the cursor and the head", () => {
     expect(operations().at(-1)).toBe("PutParameter");
   });
 
-  test("a step's record tells everything of it", async () => {
+  test("a step's record has all facts", async () => {
     const before = new Date().toISOString();
     const target = await testbed.target(small);
     await target.run();
@@ -165,8 +165,8 @@ describe("the store", () => {
   ])("%s: no object, no unfinished upload; the next run stores it", async (_, size, rule) => {
     const target = await testbed.target({ small, large }[size]);
     testbed.aws.fail({ ...rule, nth: "all" });
-    const said = rule.how === "cut" ? "" : "InternalError";
-    await target.expectFailed(await target.run(), "store-failed", said);
+    const part = rule.how === "cut" ? "" : "InternalError";
+    await target.expectFailed(await target.run(), "store-failed", part);
     testbed.reset();
     expect((await target.run()).status).toBe(0);
     await target.expectCollected();

@@ -34,7 +34,7 @@ function problemsOf(work: () => unknown): string[] {
   return [];
 }
 
-describe("what is taken", () => {
+describe("valid", () => {
   test("the original's four variables, with defaults for the rest", () => {
     expect(read({ RESULTS_BUCKET: "bucket/api/", GIT_HTTP_CREDENTIALS: "-" })).toEqual({
       repositories: [
@@ -185,7 +185,7 @@ describe("a run", () => {
   afterAll(() => testbed.close());
   beforeEach(() => testbed.reset());
 
-  test("tells every mistake at once, and contacts nobody", async () => {
+  test("reports all mistakes at once, and contacts nobody", async () => {
     const target = await testbed.target(small);
     const wrong = { GIT_REPO: "ssh://host/api", PARAMETER_NAME: "", RESULTS_BUCKET: "B", CONCURRENCY: "x" };
     const all: Record<string, string>[] = [
@@ -198,9 +198,9 @@ describe("a run", () => {
       expect(ran).toMatchObject({ status: 2, stderr: "", left: [] });
       expect(ran.events).toHaveLength(1);
       expect(ran.events[0]).toMatchObject({ event: "failed", code: "configuration" });
-      const told = ran.events[0]?.problems.join("\n");
+      const problems = ran.events[0]?.problems.join("\n");
       for (const name of Object.keys(mistakes).filter((name) => !mistakes[name]?.startsWith("http")))
-        expect(told).toContain(name);
+        expect(problems).toContain(name);
     }
     expect(testbed.host.requests).toEqual([]);
     expect(testbed.aws.calls).toEqual([]);

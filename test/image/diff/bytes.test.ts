@@ -174,7 +174,7 @@ describe("a user's configuration", () => {
   });
 
   test.each([true, false])(
-    "has no say in the bytes, and no program of its runs (filter: %p)",
+    "does not change the bytes, and none of its programs runs (filter: %p)",
     async (filter) => {
       testbed.host.options.filter = filter;
       const { diff } = await collect(before, hostile);

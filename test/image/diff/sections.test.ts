@@ -3,7 +3,7 @@ import { type Section, streamSections } from "../../../image/diff/sections.ts";
 
 const [first, second, none] = ["1".repeat(40), "2".repeat(40), "0".repeat(40)];
 
-/** One section of each kind, and what its header says. */
+/** One section of each kind, with the facts in its header. */
 const parts: [diff: string, section: Section][] = [
   [
     `diff --git a/a b c b/a b c\nindex ${first}..${second} 100644\n--- a/a b c\t\n+++ b/a b c\t\n@@ -1 +1,2 @@\n-old\n+diff --git a/x b/x\n+Binary files differ\n\\ No newline at end of file\n`,

@@ -116,7 +116,7 @@ describe.each(seeing)("where the host %s still has the old commit", (_, options,
     await expectStep(from, "rewritten", options, strategy);
   });
 
-  test("so is a branch without any history in common", async () => {
+  test("a branch without common history is reported as rewritten", async () => {
     const from = await days(3);
     await repository.git("checkout", "--quiet", "--orphan", "fresh");
     await commit("fresh", day(4));
@@ -134,7 +134,7 @@ test("a forced push of more commits than the first depth brings is reported as r
   await expectStep(from, "rewritten", { ...old, filter: false, since: false }, "shallow");
 });
 
-describe("where the host has the old commit no more", () => {
+describe("where the host no longer has the old commit", () => {
   /** A history with a file of 1 MB that only old commits had, and a forced push that removes the last collected one. */
   async function rewrite(): Promise<{ from: string; to: string }> {
     await repository.write("big", randomBytes(1_000_000));
@@ -166,8 +166,8 @@ describe("where the host has the old commit no more", () => {
     expect(status).toBe(0);
     const name = `2026-01-02-0304_4b825dc-${to.slice(0, 7)}`;
     expect(names).toEqual([`${name}.diff`, ...firstRecords]);
-    for (const told of [event, record]) {
-      expect(told).toMatchObject({ kind: "restarted", from: EMPTY_TREE, to, strategy, commits: null });
+    for (const facts of [event, record]) {
+      expect(facts).toMatchObject({ kind: "restarted", from: EMPTY_TREE, to, strategy, commits: null });
     }
     expect(metadata).toMatchObject({ kind: "restarted", from: EMPTY_TREE, to });
     expect(diff).toBe(latin1(await oracle(repository.path, null, to)));

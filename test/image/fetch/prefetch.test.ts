@@ -36,7 +36,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 const claims = () => testbed.aws.calls.filter(({ operation }) => operation === "PutObject");
 const never = () => new Promise(() => {});
-/** Collects, and holds the newest diff against what git says. */
+/** Collects, and compares the newest diff with git's. */
 async function expectCollected(): Promise<void> {
   const { status, events } = await target.run({ SCHEDULED_TIME: "2026-01-03T00:00:00Z" });
   const to = await repository.head();
@@ -54,12 +54,12 @@ test("the likely step is fetched while it is being claimed", async () => {
   await expectCollected();
 });
 
-test("a run that leaves the step to another one stops what it began to fetch", async () => {
-  testbed.host.options.before = { request: 3, happen: never };
+test("a run that leaves the step to another one stops its fetch", async () => {
+  testbed.host.options.before = { request: 3, run: never };
   testbed.aws.calls.length = 0;
   const first = await startWorker(target.environment);
   await until(() => claims().length > 0 && testbed.host.requests.length === 3);
-  testbed.host.options.before = { request: 6, happen: never };
+  testbed.host.options.before = { request: 6, run: never };
   const { status, events, left, seconds } = await target.run();
   expect({ status, event: events[0], left }).toMatchObject({
     status: 0,
@@ -72,9 +72,9 @@ test("a run that leaves the step to another one stops what it began to fetch", a
   await first.finished;
 });
 
-test("a dead run's step is finished, though another one was begun", async () => {
+test("a killed run's step is resumed, although another fetch was started", async () => {
   const bounds = { STEP_LEASE_SECONDS: "5", REPOSITORY_TIMEOUT_SECONDS: "4" };
-  testbed.host.options.before = { request: 3, happen: never };
+  testbed.host.options.before = { request: 3, run: never };
   testbed.aws.calls.length = 0;
   const dead = await startWorker({ ...target.environment, ...bounds });
   await until(() => claims().length > 0);
@@ -96,13 +96,13 @@ test("a dead run's step is finished, though another one was begun", async () => 
 
 test("a cursor that was set by hand is obeyed, though its step was begun", async () => {
   await testbed.aws.putParameter(target.parameter, from);
-  testbed.host.options.before = { request: 3, happen: never };
+  testbed.host.options.before = { request: 3, run: never };
   await expectCollected();
   expect(testbed.host.requests.length).toBeGreaterThan(3);
 });
 
 test("a fetch that fails ahead of the claim fails the run after it, and leaves the step free", async () => {
-  testbed.host.options.before = { request: 3, happen: async () => (testbed.host.options.status = 500) };
+  testbed.host.options.before = { request: 3, run: async () => (testbed.host.options.status = 500) };
   const { status, events } = await target.run();
   expect({ status, event: events[0] }).toMatchObject({ status: 1, event: { code: "git-unreachable" } });
   testbed.reset();

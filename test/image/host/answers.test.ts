@@ -60,7 +60,7 @@ describe.each(Object.entries(requests))("the request for the %s", (_, request) =
   });
 });
 
-test("what the host says is shown without what a terminal would obey", async () => {
+test("a host's message is shown without control characters", async () => {
   const body = () => errorPacket("\u001b[2Jno\u0007 \u009b2J");
   const { event } = await collect({ request: requests.head, body });
   expect(event?.message).toContain("remote error: [2Jno 2J");

@@ -66,8 +66,8 @@ async function stored({ bucket, parameter }: Target): Promise<string[]> {
 describe("nothing secret is to be seen", () => {
   test.each([
     ["a run that collects", {}, "collected"],
-    ["a denied one, of a host that says back what it was told", { authorize: () => false }, "git-denied"],
-    ["one that finds the host ill", { status: 500 }, "git-unreachable"],
+    ["one that is denied by a host that repeats the credentials", { authorize: () => false }, "git-denied"],
+    ["one whose host has an error", { status: 500 }, "git-unreachable"],
     ["one that is cut off", { cutAfterBytes: 100 }, "git-cut-off"],
   ])("%s", async (_, options, end) => {
     const target = await testbed.target(small);
@@ -89,7 +89,7 @@ describe("nothing secret is to be seen", () => {
     for (const text of [...seen, ...(await stored(target))]) expect(revealed(text)).toEqual([]);
   });
 
-  test("and wrong variables are told without their values", async () => {
+  test("wrong variables are reported without their values", async () => {
     const target = await testbed.target(small);
     const url = new URL(target.environment.GIT_REPO ?? "");
     url.password = credentials.password;

@@ -19,7 +19,7 @@ afterAll(async () => {
   await included[Symbol.asyncDispose]();
 });
 
-/** Damages a diff and has its record agree, so that no hash tells. */
+/** Damages a diff and adapts its record, so that the hash is right. */
 async function forge(collection: CollectedRepository, number: number, change: (text: string) => string) {
   const { diff } = JSON.parse(await collection.read(recordName(number)));
   const before = await collection.read(diff);

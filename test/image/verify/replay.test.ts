@@ -81,7 +81,7 @@ test.each([1, 2, 3])("step %d counts alike with binary content and without", asy
   expect(text).not.toContain("\nBinary files ");
 });
 
-test("a damaged diff is told once, and the replay goes on where it can", async () => {
+test("a damaged diff is reported once, and the replay continues where it can", async () => {
   await using damaged = await omitted.copy();
   const { diff } = JSON.parse(await damaged.read(recordName(2)));
   await damaged.remove(diff);

@@ -54,7 +54,7 @@ const put = (Key: string, Body: string | Uint8Array) =>
   testbed.aws.s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body }));
 const remove = (Key: string) => testbed.aws.s3.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
 const key = (number: number) => `some/prefix/${recordName(number)}`;
-const told = ({ events }: Ran) => events.map(({ event, code }) => code ?? event);
+const codesOf = ({ events }: Ran) => events.map(({ event, code }) => code ?? event);
 
 test("a chain that holds, replayed, beside other objects", async () => {
   await put("some/prefix/elsewhere/2026-01-02-0000_0000000-1111111.diff", "another repository's");
@@ -93,7 +93,7 @@ const damages: [name: string, damage: () => Promise<unknown>, finding: string, s
 test.each(damages)("%s", async (_, damage, finding, status) => {
   await damage();
   const ran = await verify();
-  expect(told(ran)).toEqual([finding, "verified", "summary"]);
+  expect(codesOf(ran)).toEqual([finding, "verified", "summary"]);
   expect(ran).toMatchObject({ status, stderr: "" });
 });
 
@@ -112,7 +112,7 @@ test("what cannot be read is a failure, and not a finding", async () => {
     how: { status: 400, code: "AccessDeniedException" },
   });
   const ran = await verify();
-  expect(told(ran)).toEqual(["cursor-unreadable", "summary"]);
+  expect(codesOf(ran)).toEqual(["cursor-unreadable", "summary"]);
   expect(ran.status).toBe(1);
   testbed.aws.clearFaults();
   testbed.aws.fail({
@@ -122,7 +122,7 @@ test("what cannot be read is a failure, and not a finding", async () => {
     how: { status: 403, code: "AccessDenied" },
   });
   const denied = await verify();
-  expect(told(denied)).toEqual(["store-denied", "summary"]);
+  expect(codesOf(denied)).toEqual(["store-denied", "summary"]);
   expect(denied.events[0]?.message).toContain("read");
 });
 

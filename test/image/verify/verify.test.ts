@@ -35,7 +35,7 @@ test("a chain that holds", async () => {
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
 });
 
-test("a cursor that was set by hand is told of for ever, and is no mistake", async () => {
+test("a cursor that was set by hand is always noted, and is not a problem", async () => {
   await using moved = await collected.copy();
   await moved.write("cursor", commits[1] ?? "");
   expect(await moved.collect({ SCHEDULED_TIME: "2026-02-01T00:00:00Z" })).toMatchObject({ status: 0 });
