@@ -4,11 +4,17 @@ import { type Configuration, readEnvironment } from "./config/environment.ts";
 import { readAll } from "./config/read-all.ts";
 import type { Repository } from "./config/repository.ts";
 import { readSettings } from "./config/settings.ts";
+import { removeAbandonedFolders } from "./git/scratch-folder.ts";
+import { readGitVersion } from "./git/scratch-repository.ts";
+import { awsIdentity } from "./host/codecommit.ts";
+import { openHosts } from "./host/hosts.ts";
 import type { Environment } from "./lib/environment.ts";
 import { ConfigError, LimitError } from "./lib/errors.ts";
+import { isGone } from "./lib/process-name.ts";
 import { jsonCollectReport, jsonVerifyReport, writeConfigError } from "./output/json.ts";
+import { openParameterStore } from "./stores/parameter-store.ts";
 import { openS3, s3Objects } from "./stores/s3.ts";
-import { openSsm, ssmCursor } from "./stores/ssm.ts";
+import { ssmCursor } from "./stores/ssm.ts";
 import type { Stores } from "./stores/stores.ts";
 
 /** The exit statuses. docs/output.md documents them. */
@@ -21,8 +27,8 @@ const status = {
   terminated: 143,
 } as const;
 
-/** How long a run may take after a signal to withdraw its uploads and release its claims. */
-const graceMilliseconds = 8_000;
+/** How long a run may take after a signal to withdraw its uploads and release its claims. ECS kills it after 30 s. */
+const graceMilliseconds = 25_000;
 
 async function main(argv: readonly string[], environment: Environment): Promise<number> {
   const stop = new AbortController();
@@ -65,29 +71,34 @@ async function start(
     if (process.stdout.isTTY) {
       const { showConfigError } = await import("./output/terminal.ts");
       showConfigError(process.stdout, error);
-    } else writeConfigError(write, error);
+    } else writeConfigError(writeLine, error);
     return status.configuration;
   }
 }
 
 interface Opened extends Configuration {
+  readonly isGone: (processName: string) => boolean;
   readonly storesOf: (repository: Repository, signal: AbortSignal) => Stores;
 }
 
 async function openWorker({ problems }: Arguments, environment: Environment): Promise<Opened> {
   const configuration = readEnvironment(environment, new Date(), problems);
-  const [s3, ssm] = [openS3(environment), openSsm(environment)];
-  await ssm.config.region().catch((error: Error) => {
+  const [s3, parameters] = [openS3(environment), openParameterStore(environment)];
+  await s3.config.region().catch((error: Error) => {
     throw new ConfigError([`The AWS region is not known (${error.message}): set AWS_REGION.`]);
   });
   const storesOf = ({ destination, cursor }: Repository, signal: AbortSignal): Stores => ({
-    cursor: ssmCursor(ssm, cursor, signal),
+    cursor: ssmCursor(parameters, cursor, signal),
     objects: s3Objects(s3, destination, signal),
   });
-  return { ...configuration, storesOf };
+  // In another container, a process of the same number is another one.
+  return { ...configuration, storesOf, isGone: () => false };
 }
 
 async function openLocal(args: Arguments, environment: Environment): Promise<Opened> {
+  if (process.platform === "win32") {
+    throw new ConfigError(["On Windows, run this in WSL: https://learn.microsoft.com/windows/wsl/install."]);
+  }
   const [{ readLocalRepositories }, { fileCursor }, { folderObjects }] = await Promise.all([
     import("./config/local-repositories.ts"),
     import("./stores/file-cursor.ts"),
@@ -97,23 +108,36 @@ async function openLocal(args: Arguments, environment: Environment): Promise<Ope
     cursor: fileCursor(cursor),
     objects: folderObjects(destination),
   });
+  await removeAbandonedFolders();
   const [settings, repositories] = readAll(
     args.problems,
     () => readSettings(environment, new Date()),
     () => readLocalRepositories(args.repositories, environment, process.cwd()),
   );
-  return { repositories, settings, storesOf };
+  return { repositories, settings, storesOf, isGone };
 }
 
 /** Returns the labels of the repositories that failed, as `verify` does. */
 async function collect(
-  { repositories, storesOf, settings }: Opened,
+  { repositories, storesOf, settings, isGone }: Opened,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const report = process.stdout.isTTY
     ? (await import("./output/terminal.ts")).terminalCollectReport(process.stdout)
-    : jsonCollectReport(write);
-  const summary = await collectAll(repositories, storesOf, settings, signal, report);
+    : jsonCollectReport(writeLine);
+  const limits = {
+    concurrency: settings.hostConcurrency,
+    requestsPerSecond: settings.hostRequestsPerSecond,
+    longestPauseSeconds: settings.timeoutSeconds,
+  };
+  let gitVersion: Promise<string> | undefined;
+  const services = {
+    hosts: openHosts(limits, settings.authorities),
+    identity: awsIdentity(),
+    gitVersion: () => (gitVersion ??= readGitVersion(signal)),
+    isGone,
+  };
+  const summary = await collectAll(repositories, storesOf, settings, services, signal, report);
   report.summary(summary);
   return summary.failed;
 }
@@ -126,19 +150,20 @@ async function verify(
   const { verifyAll } = await import("./verify/run.ts");
   const report = process.stdout.isTTY
     ? (await import("./output/terminal.ts")).terminalVerifyReport(process.stdout)
-    : jsonVerifyReport(write);
+    : jsonVerifyReport(writeLine);
   const summary = await verifyAll(repositories, storesOf, settings, { replay, signal }, report);
   report.summary(summary);
   return summary.failed;
 }
 
-const write = (text: string) => process.stdout.write(text);
+const writeLine = (text: string) => process.stdout.write(text);
 
 // The reader of the output may go away. The work continues.
 process.stdout.on("error", () => {});
 
 main(process.argv.slice(2), process.env).then(
-  (code) => process.stdout.write("", () => process.exit(code)),
+  // Not by the callback of an empty write, which Bun calls before a slow reader has read everything.
+  (code) => process.stdout.end(() => process.exit(code)),
   (error) => {
     process.stderr.write(`${error instanceof Error ? error.stack : error}\n`, () =>
       process.exit(status.defect),

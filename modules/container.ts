@@ -35,6 +35,8 @@ export function containerDefinition(props: ContainerProps): Record<string, unkno
     image: props.image.uri,
     essential: true,
     readonlyRootFilesystem: true,
+    // Seconds. The worker needs up to 25 to withdraw uploads and release claims.
+    stopTimeout: 30,
     user: USER,
     linuxParameters: { capabilities: { drop: ["ALL"] }, initProcessEnabled: true },
     mountPoints: [{ sourceVolume: SCRATCH_VOLUME, containerPath: SCRATCH, readOnly: false }],

@@ -88,7 +88,7 @@ function workerStatements({ account, name, bucket, collection, kmsKey }: TaskPro
     {
       Sid: "Cursors",
       Effect: "Allow",
-      Action: ["ssm:GetParameter", "ssm:PutParameter"],
+      Action: ["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter"],
       Resource: repositories.map((repository) =>
         account.arn("ssm", `parameter${cursorName(name, repository)}`),
       ),

@@ -115,7 +115,7 @@ describe("every permission in the stack", () => {
       PutObjects: ["s3:PutObject", "s3:AbortMultipartUpload"],
       ReadStepRecords: ["s3:GetObject"],
       List: ["s3:ListBucket"],
-      Cursors: ["ssm:GetParameter", "ssm:PutParameter"],
+      Cursors: ["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter"],
       CodeCommit: ["codecommit:GitPull"],
       ResultsKey: ["kms:Decrypt", "kms:GenerateDataKey"],
       Log: ["logs:CreateLogStream", "logs:PutLogEvents"],

@@ -20,7 +20,7 @@ export class Claim<R extends StepRecord = StepRecord> {
   static async takeOver<R extends StepRecord>(
     objects: ObjectStore,
     { record, etag }: Versioned<R>,
-    by: Pick<R, "owner" | "claimed">,
+    by: Pick<R, "owner" | "claimed" | "leaseSeconds">,
   ): Promise<Claim<R> | undefined> {
     const held = await writeRecord(objects, { ...record, ...by }, etag);
     return held && new Claim(objects, held);

@@ -1,5 +1,5 @@
 import type { Cursor } from "../stores/stores.ts";
-import type { ClaimedStep, CompleteStep, StepRecord } from "./record.ts";
+import { type ClaimedStep, type CompleteStep, leaseEnd, type StepRecord } from "./record.ts";
 
 /** What a run sees of a repository. */
 export interface View {
@@ -10,7 +10,7 @@ export interface View {
   readonly head: string;
   /** In milliseconds since 1970. */
   readonly now: number;
-  /** How long a claimed step belongs to the run that claimed it. */
+  /** How long a claimed step belongs to the run that claimed it, where its record does not say so. */
   readonly leaseMilliseconds: number;
 }
 
@@ -48,7 +48,7 @@ export type Decision =
  */
 export function decide({ cursor, tail, head, now, leaseMilliseconds }: View): Decision {
   if (tail !== undefined) {
-    const live = now < Date.parse(tail.claimed) + leaseMilliseconds;
+    const live = now < leaseEnd(tail, leaseMilliseconds);
     const untouched = tail.cursor === (cursor?.identity ?? null);
 
     // A crash after the claim, before or after the diff was stored. Once the lease has expired, any run completes it.

@@ -14,6 +14,8 @@ const facts = {
   commits: z.number().int().nullable(),
   fromTree: objectId.nullable(),
   toTree: objectId.nullable(),
+  /** What `toTree` is once git writes it anew, where that is another tree: replaying the diffs leads to that one. */
+  replayTree: objectId.nullable().optional(),
   strategy: z.string().nullable(),
   packBytes: z.number().int().nullable(),
   gitVersion: z.string(),
@@ -52,6 +54,8 @@ const claim = {
   next: z.number().int().positive().optional(),
   owner: z.string(),
   claimed: z.iso.datetime(),
+  /** For how long the step belongs to its owner from then on, whatever other runs are configured to. */
+  leaseSeconds: z.number().int().positive().optional(),
   scheduled: z.iso.datetime(),
 };
 
@@ -69,6 +73,10 @@ export type StepKind = StepRecord["kind"];
 
 /** Parses a record. @throws SyntaxError or ZodError if it is none of this version */
 export const parseRecord = (text: string): StepRecord => recordSchema.parse(JSON.parse(text));
+
+/** Returns when a claim ends, in milliseconds since 1970. @param byDefault for records without a lease */
+export const leaseEnd = ({ claimed, leaseSeconds }: StepRecord, byDefault: number): number =>
+  Date.parse(claimed) + (leaseSeconds === undefined ? byDefault : leaseSeconds * 1_000);
 
 export const recordPrefix = "_steps/";
 

@@ -3,6 +3,7 @@ import type { Acceptance, Decision } from "../chain/decide.ts";
 import {
   type ClaimedStep,
   type CompleteStep,
+  leaseEnd,
   planStep,
   recordName,
   type StepRecord,
@@ -49,7 +50,7 @@ export async function act(context: Context, seen: Observation, decision: Decisio
 const upToDate = ({ head }: Observation): Turn => ({ end: { status: "unchanged", commit: head.commit } });
 
 function wait({ settings }: Context, tail: StepRecord): Turn {
-  const until = new Date(Date.parse(tail.claimed) + settings.leaseSeconds * 1_000).toISOString();
+  const until = new Date(leaseEnd(tail, settings.leaseSeconds * 1_000)).toISOString();
   return { end: { status: "locked", record: recordName(tail.number), until } };
 }
 
@@ -135,17 +136,18 @@ function newRecord(
     expected: null,
     owner,
     claimed: new Date(now).toISOString(),
+    leaseSeconds: settings.leaseSeconds,
     scheduled: settings.scheduledTime.toISOString(),
   };
 }
 
 function takeOver<R extends StepRecord>(
-  { stores, owner }: Context,
+  { stores, owner, settings }: Context,
   { tail, now }: Observation,
   record: R,
 ): Promise<Claim<R> | undefined> {
   const { etag } = tail as Versioned;
-  const by = { owner, claimed: new Date(now).toISOString() };
+  const by = { owner, claimed: new Date(now).toISOString(), leaseSeconds: settings.leaseSeconds };
   return Claim.takeOver(stores.objects, { record, etag }, by);
 }
 
@@ -155,9 +157,9 @@ async function moveCursor(
   from: Cursor | undefined,
   claim: Claim<CompleteStep>,
 ): Promise<void> {
-  const { number, claimed, to } = claim.record;
+  const { number, to } = claim.record;
   try {
-    if (now() >= Date.parse(claimed) + settings.leaseSeconds * 1_000) throw leaseExpired(number);
+    if (now() >= leaseEnd(claim.record, settings.leaseSeconds * 1_000)) throw leaseExpired(number);
     // Also where the step ends where it began: so the cursor's version keeps up with the step's number.
     await stores.cursor.move(from, to);
   } catch (error) {

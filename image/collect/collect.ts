@@ -3,37 +3,50 @@ import { join } from "node:path";
 import { decide } from "../chain/decide.ts";
 import type { Repository } from "../config/repository.ts";
 import type { Settings } from "../config/settings.ts";
-import { streamDiff } from "../diff/diff.ts";
+import { countBinaryFiles, streamDiff } from "../diff/diff.ts";
+import { connect, type Network } from "../fetch/connect.ts";
 import { openFetcher } from "../fetch/fetcher.ts";
 import { readHead } from "../fetch/head.ts";
-import { makeScratchFolder } from "../git/scratch-folder.ts";
-import { openScratchRepository, readGitVersion } from "../git/scratch-repository.ts";
-import { openConnection } from "../host/connection.ts";
+import type { Source } from "../fetch/source.ts";
+import { makeScratchFolder, type ScratchFolder } from "../git/scratch-folder.ts";
+import { openScratchRepository } from "../git/scratch-repository.ts";
+import { processName } from "../lib/process-name.ts";
 import type { Stores } from "../stores/stores.ts";
 import { act, lookAgain } from "./act.ts";
 import type { Context } from "./context.ts";
 import { type Look, observe, toView } from "./observe.ts";
 import type { CollectedStep, Outcome } from "./outcome.ts";
 
+/** What all repositories of a run share. */
+export interface Services extends Network {
+  /** Returns git's version. @throws GitError */
+  readonly gitVersion: () => Promise<string>;
+  /** Returns whether a process of this name has surely ended. */
+  readonly isGone: (processName: string) => boolean;
+}
+
 /**
  * Collects one repository, step by step from the end of its chain to the head of its branch.
- * @throws GitError, CursorError, StoreError, LimitError
+ * @throws GitError, CursorError, StoreError, LimitError; HostPaused where its host has asked for a pause
  */
 export async function collect(
   { location, branch, credentials }: Repository,
   stores: Stores,
   settings: Settings,
+  services: Services,
   signal: AbortSignal,
-  onProgress: (line: string) => void,
+  onProgress: ((line: string) => void) | undefined,
 ): Promise<Outcome> {
-  await using folder = await makeScratchFolder();
-  const connection = openConnection(location, credentials, folder.path, signal, onProgress);
-  const scratch = openScratchRepository(join(folder.path, "repository.git"), signal);
-  const fetcher = openFetcher({ connection, scratch });
+  const connection = connect(location, credentials, services, signal, onProgress);
+  let folder: Promise<ScratchFolder> | undefined;
+  const openSource = async (): Promise<Source> => {
+    // Only once there is something to fetch: most repositories are unchanged.
+    folder ??= makeScratchFolder();
+    const scratch = openScratchRepository(join((await folder).path, "repository.git"), signal);
+    return { connection, scratch, maxPackBytes: settings.maxPackBytes, onProgress };
+  };
+  const fetcher = openFetcher(openSource);
   try {
-    await scratch.reset();
-    // This takes about as long as the read of the cursor that follows.
-    connection.open();
     return await collectSteps({
       stores,
       settings,
@@ -42,17 +55,22 @@ export async function collect(
         prefetch: fetcher.prefetch,
         stopPrefetch: fetcher.stop,
         fetch: fetcher.fetch,
-        diff: (from, to, binary) => streamDiff(scratch, from, to, binary),
-        gitVersion: () => readGitVersion(folder.path, signal),
+        async *diff(from, to, binary) {
+          const { scratch } = await openSource();
+          yield* streamDiff(scratch, from, to, binary);
+        },
+        countBinaryFiles: async (from, to) => countBinaryFiles((await openSource()).scratch, from, to),
+        gitVersion: services.gitVersion,
       },
       url: location.url,
-      owner: randomUUID(),
-      onProgress,
+      owner: `${randomUUID()}@${processName()}`,
+      isGone: (owner) => services.isGone(owner.split("@")[1] ?? ""),
+      onProgress: onProgress ?? (() => {}),
       now: Date.now,
     });
   } finally {
     await fetcher.stop();
-    connection.close();
+    await (await folder?.catch(() => undefined))?.[Symbol.asyncDispose]();
   }
 }
 

@@ -9,7 +9,14 @@ export type StepResult = Omit<StepFacts, "gitVersion" | "workerVersion" | "start
 };
 
 /** The facts that only a fetch shows. */
-export const notFetched = { commits: null, fromTree: null, toTree: null, strategy: null, packBytes: null };
+export const notFetched = {
+  commits: null,
+  fromTree: null,
+  toTree: null,
+  replayTree: null,
+  strategy: null,
+  packBytes: null,
+};
 
 /** The result of a step that ends where it begins. */
 export const noChange: StepResult = {

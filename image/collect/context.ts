@@ -1,6 +1,7 @@
 import type { Settings } from "../config/settings.ts";
 import type { Fetched } from "../fetch/fetch-step.ts";
 import type { Head } from "../fetch/head.ts";
+import type { Ends } from "../fetch/strategies.ts";
 import type { Stores } from "../stores/stores.ts";
 
 /** What a run works with while it collects one repository. */
@@ -12,6 +13,8 @@ export interface Context {
   readonly url: string;
   /** Identifies this run. */
   readonly owner: string;
+  /** Returns whether another run, which is named so, has surely ended. */
+  isGone(owner: string): boolean;
   readonly onProgress: (line: string) => void;
   /** Returns the time in milliseconds since 1970. */
   now(): number;
@@ -22,11 +25,13 @@ export interface StepSource {
   /** Returns the head of the followed branch, and undefined where there is no commit yet. @throws GitError */
   readHead(): Promise<Head | undefined>;
   /** Begins to fetch the step that will likely be claimed. */
-  prefetch(head: Head, from: string): void;
+  prefetch(ends: Ends): void;
   stopPrefetch(): Promise<void>;
   /** Fetches a step; "gone" where the host no longer has `from`. @throws GitError */
-  fetch(head: Head, from: string | undefined): Promise<Fetched | "gone">;
+  fetch(ends: Ends): Promise<Fetched | "gone">;
   /** Streams the diff of the step that was fetched last. @throws GitError */
   diff(from: string, to: string, binary: boolean): AsyncIterable<Uint8Array>;
+  /** Returns the number of binary files in that diff. @throws GitError */
+  countBinaryFiles(from: string, to: string): Promise<number>;
   gitVersion(): Promise<string>;
 }

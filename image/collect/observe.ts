@@ -39,7 +39,7 @@ export async function observe(
   const head = look === "quick" ? await steps.readHead() : undefined;
   if (look === "quick") {
     if (head === undefined) return empty(cursor);
-    if (cursor && cursor.commit !== head.commit) steps.prefetch(head, cursor.commit);
+    if (cursor && cursor.commit !== head.commit) steps.prefetch({ from: cursor.commit, to: head.commit });
     const tail = await findTail(stores.objects, cursor, head.commit);
     if (tail !== "unclear") return { cursor, tail, head, now };
   }
@@ -53,9 +53,11 @@ export async function observe(
   return latest === undefined ? empty(cursor) : { cursor, tail, head: latest, now };
 }
 
-export const toView = ({ settings }: Context, { cursor, tail, head, now }: Observation): View => ({
+export const toView = ({ settings, isGone }: Context, { cursor, tail, head, now }: Observation): View => ({
   cursor,
-  tail: tail?.record,
+  // A claim of a process that is gone has ended.
+  tail:
+    tail && isGone(tail.record.owner) ? { ...tail.record, claimed: new Date(0).toISOString() } : tail?.record,
   head: head.commit,
   now,
   leaseMilliseconds: settings.leaseSeconds * 1_000,

@@ -3,12 +3,12 @@ import type { Acceptance } from "../chain/decide.ts";
 import { type ClaimedStep, type CompleteStep, diffName, planStep } from "../chain/record.ts";
 import type { Fetched } from "../fetch/fetch-step.ts";
 import type { Head } from "../fetch/head.ts";
-import { GitError } from "../lib/errors.ts";
+import { GitError, isFailure } from "../lib/errors.ts";
 import { emptyTree } from "../lib/object-id.ts";
 import type { Cursor } from "../stores/stores.ts";
 import { completeRecord, noChange, type StepResult } from "./complete-record.ts";
 import type { Context } from "./context.ts";
-import { readStoredDiff, storeDiff } from "./store-diff.ts";
+import { countStep, isStored, readStoredDiff, storeDiff } from "./store-diff.ts";
 
 /** A step that was taken over from another run, which may have stored its diff. */
 export interface Takeover {
@@ -37,8 +37,15 @@ export async function performStep(
     if (takeover?.instead) {
       return { completed: await acceptInstead(context, claim, takeover.instead, takeover.cursor), head };
     }
+    if (takeover && (await isStored(context.stores.objects, claim.record.diff))) {
+      const result = await finishStored(context, claim.record);
+      return { completed: await complete(context, claim, result), head };
+    }
+    // The head may have moved on from a commit that no run can collect, of which this one may know nothing.
+    if (takeover && claim.record.to !== head.commit)
+      await claim.amend(planAgain(context, claim.record, head));
     for (;;) {
-      const result = await fetchAndStore(context, claim, head, takeover);
+      const result = await fetchAndStore(context, claim, head);
       if ("result" in result) return { completed: await complete(context, claim, result.result), head };
       // A run that is killed after this leaves the amended step, and nothing is stored under its former name.
       await claim.amend(result.plan);
@@ -55,22 +62,14 @@ type Attempt =
   | { readonly result: StepResult | Promise<StepResult> }
   | { readonly plan: Partial<ClaimedStep>; readonly head: Head };
 
-async function fetchAndStore(
-  context: Context,
-  { record }: Claim<ClaimedStep>,
-  head: Head,
-  takeover: Takeover | undefined,
-): Promise<Attempt> {
+async function fetchAndStore(context: Context, { record }: Claim<ClaimedStep>, head: Head): Promise<Attempt> {
   const { from, to, last, scheduled } = record;
   // The branch went back to where the step begins.
   if (to === last) return { result: noChange };
-  const fetched = await fetchEnds(context, { commit: to, ref: head.ref }, from);
+  const fetched = await fetchEnds(context, from, to);
   if (typeof fetched === "object" && "strategy" in fetched) {
     return { result: storeDiff(context, record, fetched) };
   }
-  // One end is lost. If the run before has stored the diff, the step is done.
-  const stored = takeover && (await readStoredDiff(context.stores.objects, record.diff));
-  if (stored !== undefined) return { result: stored };
   const at = new Date(scheduled);
   if (fetched === "from lost") {
     if (context.settings.onGoneCommit === "fail") throw commitGone(from);
@@ -81,14 +80,41 @@ async function fetchAndStore(
   return { plan: planStep(last ?? undefined, latest.commit, at), head: latest };
 }
 
+/** Plans a step anew that its run has left without a diff: to the present head, with this run's settings. */
+const planAgain = (
+  { settings }: Context,
+  { last }: ClaimedStep,
+  { commit, ref }: Head,
+): Partial<ClaimedStep> => ({
+  ...planStep(last ?? undefined, commit, settings.scheduledTime),
+  ref,
+  binary: settings.binary,
+  scheduled: settings.scheduledTime.toISOString(),
+});
+
+/**
+ * Returns the result of a step whose diff another run has stored. The step is fetched only for the facts that a record
+ * should have. Where that fails, the step is complete without them.
+ */
+async function finishStored(context: Context, record: ClaimedStep): Promise<StepResult> {
+  try {
+    const fetched = await fetchEnds(context, record.from, record.to);
+    if (typeof fetched === "object" && "strategy" in fetched)
+      return await countStep(context, record, fetched);
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+  }
+  return readStoredDiff(context.stores.objects, record.diff);
+}
+
 /** Fetches a claimed step, or returns which end the host has lost. @throws GitError */
 async function fetchEnds(
   { steps }: Context,
-  to: Head,
   from: string,
+  to: string,
 ): Promise<Fetched | "from lost" | { readonly lost: "to"; readonly error: GitError }> {
   try {
-    const fetched = await steps.fetch(to, from === emptyTree ? undefined : from);
+    const fetched = await steps.fetch({ from: from === emptyTree ? undefined : from, to });
     return fetched === "gone" ? "from lost" : fetched;
   } catch (error) {
     if (error instanceof GitError && error.code === "head-moved") return { lost: "to", error };
@@ -104,8 +130,10 @@ async function acceptInstead(
   cursor: Cursor | undefined,
 ): Promise<Claim<CompleteStep>> {
   const { record } = claim;
-  const stored = await readStoredDiff(context.stores.objects, record.diff);
-  if (stored !== undefined) return complete(context, claim, stored);
+  const { objects } = context.stores;
+  if (await isStored(objects, record.diff)) {
+    return complete(context, claim, await readStoredDiff(objects, record.diff));
+  }
   const { to } = instead;
   // In one write. Between two, a crash would leave a step that begins here, and no trace of where the chain ended.
   const accepting = {

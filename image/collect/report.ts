@@ -3,7 +3,8 @@ import type { Outcome } from "./outcome.ts";
 
 /** Receives what a run does. output/ implements it. */
 export interface CollectReport {
-  progress(repository: string, line: string): void;
+  /** Undefined where nobody reads it: then no progress is requested. */
+  readonly progress?: (repository: string, line: string) => void;
   outcome(repository: Repository, outcome: Outcome): void;
   failed(repository: Repository, error: unknown): void;
   summary(summary: Summary): void;
@@ -16,7 +17,9 @@ export interface Summary {
   readonly unchanged: number;
   readonly empty: number;
   readonly locked: number;
-  /** The labels of the repositories that failed. */
+  /** The number of repositories that failed. */
+  readonly failures: number;
+  /** The labels of the first 100 of them. */
   readonly failed: readonly string[];
   readonly seconds: number;
 }

@@ -68,12 +68,8 @@ function locate(name: string, base: string): Location | { problem: string } {
   if (/^[a-z][a-z0-9+.-]*:/i.test(name)) return parseLocation(name);
   const path = resolve(base, name.replace(/^~(?=\/|$)/, homedir()));
   if (isFolder(path)) return { url: pathToFileURL(path).href, transport: "file" };
-  const isSsh = /^[\w.-]+@[\w.-]+:/.test(name);
-  return {
-    problem: isSsh
-      ? "is an SSH address: give the repository's https:// URL."
-      : "is neither an https:// URL nor a folder.",
-  };
+  if (/^[\w.-]+@[\w.-]+:/.test(name)) return parseLocation(name);
+  return { problem: "is neither an https:// URL nor a folder." };
 }
 
 function locateFile(url: string): Location | { problem: string } {

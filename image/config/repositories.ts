@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { z } from "zod";
 import { type Credentials, parseCredentials } from "../host/credentials.ts";
 import { parseLocation } from "../host/location.ts";
@@ -28,7 +30,25 @@ type Entry = z.infer<typeof entrySchema>;
 
 /** Reads the repositories that the environment names. @throws ConfigError with every mistake */
 export function readRepositories(environment: Environment): Repository[] {
-  return environment[variables.repositories] ? readMany(environment) : [readOne(environment)];
+  const file = environment[variables.repositoriesFile];
+  if (environment[variables.repositories]) {
+    if (!file)
+      return readMany(environment, variables.repositories, environment[variables.repositories] ?? "");
+    throw new ConfigError([
+      `${variables.repositories} and ${variables.repositoriesFile} are both set: use one.`,
+    ]);
+  }
+  return file ? readMany(environment, variables.repositoriesFile, readList(file)) : [readOne(environment)];
+}
+
+/** Linux limits a variable to 128 KiB, some 500 repositories. */
+function readList(file: string): string {
+  try {
+    return readFileSync(resolve(file), "utf8");
+  } catch (error) {
+    const { message } = error as Error;
+    throw new ConfigError([`${variables.repositoriesFile} must name a file that can be read (${message}).`]);
+  }
 }
 
 function readOne(environment: Environment): Repository {
@@ -46,8 +66,8 @@ function readOne(environment: Environment): Repository {
   return repository;
 }
 
-function readMany(environment: Environment): Repository[] {
-  const name = variables.repositories;
+/** @param name the variable that the list comes from */
+function readMany(environment: Environment, name: string, list: string): Repository[] {
   const single = [variables.gitRepo, variables.gitBranch, variables.parameterName, variables.resultsBucket];
   const problems = single
     .filter((variable) => environment[variable])
@@ -55,7 +75,7 @@ function readMany(environment: Environment): Repository[] {
       (variable) =>
         `${variable} and ${name} are both set: use ${name} for many repositories, or the single variables for one.`,
     );
-  const repositories = parseList(environment[name] ?? "").flatMap((entry, index) => {
+  const repositories = parseList(name, list).flatMap((entry, index) => {
     const parsed = entrySchema.safeParse(entry);
     if (parsed.success) {
       return readEntry(parsed.data, (key) => `${name}[${index}].${key}`, environment, problems) ?? [];
@@ -67,17 +87,16 @@ function readMany(environment: Environment): Repository[] {
     );
     return [];
   });
-  // An ARN names the same parameter as the name at its end.
-  const cursors = repositories.map(({ cursor }) => cursor.replace(/^arn:.*:parameter/, ""));
+  const cursors = repositories.map(({ cursor }) => cursor);
   const destinations = repositories.map(({ destination }) => destination);
-  problems.push(...duplicateProblems("parameterName", cursors));
-  problems.push(...duplicateProblems("resultsBucket", destinations));
+  problems.push(...duplicateProblems(name, "parameterName", cursors));
+  problems.push(...duplicateProblems(name, "resultsBucket", destinations));
   if (problems.length > 0) throw new ConfigError(problems);
   return repositories;
 }
 
-function parseList(text: string): unknown[] {
-  const shape = `${variables.repositories} must be a JSON array such as [{"gitRepo":"https://host/name.git","parameterName":"/git-diff/name","resultsBucket":"bucket/name"}]`;
+function parseList(name: string, text: string): unknown[] {
+  const shape = `${name} must be a JSON array such as [{"gitRepo":"https://host/name.git","parameterName":"/git-diff/name","resultsBucket":"bucket/name"}]`;
   let list: unknown;
   try {
     list = JSON.parse(text);
@@ -132,7 +151,10 @@ const missingCredentials = (name: string): string =>
 /** Source: https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html */
 function parameterProblem(name: string): string | undefined {
   if (name === "") return "is missing: name the SSM parameter that holds the cursor, such as /git-diff/api.";
-  if (/^(arn:[^:]+:ssm:[^:]+:\d+:parameter)?[\w./-]{1,1011}$/.test(name)) return undefined;
+  if (/^[\w./-]{1,1011}$/.test(name)) return undefined;
+  // Parameter Store reads a parameter by its ARN, and does not write it.
+  const [, path] = /^arn:[^:]+:ssm:[^:]*:\d*:parameter(\/.+)$/.exec(name) ?? [];
+  if (path) return `is an ARN: name the parameter itself, "${path}".`;
   return `is "${name}": the name of an SSM parameter has only letters, digits and . _ - /.`;
 }
 
@@ -149,8 +171,7 @@ function destinationProblem(destination: string): string | undefined {
   }
 }
 
-const duplicateProblems = (key: string, values: readonly string[]): string[] =>
+const duplicateProblems = (name: string, key: string, values: readonly string[]): string[] =>
   [...new Set(duplicateIndexes(values).map((index) => values[index]))].map(
-    (value) =>
-      `${variables.repositories} has the ${key} "${value}" twice: every repository needs one of its own.`,
+    (value) => `${name} has the ${key} "${value}" twice: every repository needs one of its own.`,
   );

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { z } from "zod";
 import type { Environment } from "../lib/environment.ts";
 import { ConfigError } from "../lib/errors.ts";
@@ -8,6 +10,14 @@ export interface Settings {
   readonly concurrency: number;
   readonly timeoutSeconds: number;
   readonly maxDiffBytes: number;
+  /** The size limit for each pack that a host sends. */
+  readonly maxPackBytes: number;
+  /** The number of requests that one host gets at a time. */
+  readonly hostConcurrency: number;
+  /** undefined for no limit. */
+  readonly hostRequestsPerSecond: number | undefined;
+  /** Certificates in PEM that git hosts' certificates must lead to; undefined for the usual ones. */
+  readonly authorities: string | undefined;
   /** How long a claimed step belongs to its run. Longer than the timeout, so that no run outlives its claim. */
   readonly leaseSeconds: number;
   /** What to do when the host no longer has the last collected commit: start a new baseline, or fail. */
@@ -31,13 +41,31 @@ const wholeNumber = (least: number, most: number, byDefault: string) => {
     .optional();
 };
 
+/** Half of what a Fargate task has on its disk: an index and a diff's temporary files need room too. */
+const packBytesByDefault = 10 * 1024 ** 3;
+
 /** After its timeout, a run still needs time to withdraw an upload and release a claim. */
 const graceSeconds = 60;
+
+function readCertificates(path: string, context: z.core.$RefinementCtx<string>): string {
+  try {
+    const text = readFileSync(resolve(path), "utf8");
+    if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
+    context.addIssue("must name a file of certificates in PEM; leave it unset for the usual authorities.");
+  } catch (error) {
+    context.addIssue(`must name a file that can be read (${(error as Error).message}).`);
+  }
+  return z.NEVER;
+}
 
 const settingsSchema = z.object({
   [variables.concurrency]: wholeNumber(1, 64, "8"),
   [variables.timeoutSeconds]: wholeNumber(1, 86_400, "3600"),
   [variables.maxDiffBytes]: wholeNumber(1, largestUpload, "10737418240"),
+  [variables.maxPackBytes]: wholeNumber(1, 2 ** 43, String(packBytesByDefault)),
+  [variables.hostConcurrency]: wholeNumber(1, 64, "8"),
+  [variables.hostRequestsPerSecond]: wholeNumber(1, 1_000, "no limit"),
+  [variables.authorities]: z.string().transform(readCertificates).optional(),
   [variables.leaseSeconds]: wholeNumber(1, 604_800, `${variables.timeoutSeconds} and a minute`),
   [variables.onGoneCommit]: z
     .enum(["baseline", "fail"], { error: "must be baseline or fail; leave it unset for baseline." })
@@ -86,6 +114,10 @@ export function readSettings(environment: Environment, now: Date): Settings {
     concurrency: settings[variables.concurrency] ?? 8,
     timeoutSeconds,
     maxDiffBytes: settings[variables.maxDiffBytes] ?? 10 * 1024 ** 3,
+    maxPackBytes: settings[variables.maxPackBytes] ?? packBytesByDefault,
+    hostConcurrency: settings[variables.hostConcurrency] ?? 8,
+    hostRequestsPerSecond: settings[variables.hostRequestsPerSecond],
+    authorities: settings[variables.authorities],
     leaseSeconds,
     onGoneCommit: settings[variables.onGoneCommit],
     binary: settings[variables.binary] === "include",

@@ -1,4 +1,4 @@
-/** The variables that the worker reads. The AWS SDK's, and git's for proxies and certificates, are not among them. */
+/** The variables that the worker reads. Those for AWS, proxies and certificates are not among them. */
 export const variables = {
   gitRepo: "GIT_REPO",
   gitBranch: "GIT_BRANCH",
@@ -6,9 +6,14 @@ export const variables = {
   resultsBucket: "RESULTS_BUCKET",
   gitHttpCredentials: "GIT_HTTP_CREDENTIALS",
   repositories: "REPOSITORIES",
+  repositoriesFile: "REPOSITORIES_FILE",
   concurrency: "CONCURRENCY",
   timeoutSeconds: "REPOSITORY_TIMEOUT_SECONDS",
   maxDiffBytes: "MAX_DIFF_BYTES",
+  maxPackBytes: "MAX_PACK_BYTES",
+  hostConcurrency: "HOST_CONCURRENCY",
+  hostRequestsPerSecond: "HOST_REQUESTS_PER_SECOND",
+  authorities: "GIT_SSL_CAINFO",
   leaseSeconds: "STEP_LEASE_SECONDS",
   onGoneCommit: "ON_GONE_COMMIT",
   binary: "BINARY",

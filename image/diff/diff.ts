@@ -15,6 +15,21 @@ export const diffOptions = [
   "--submodule=short",
 ];
 
+/** Returns the number of binary files in a diff, as `git diff --numstat` counts them. @throws GitError */
+export async function countBinaryFiles(
+  { worktree, stream }: ScratchRepository,
+  from: string,
+  to: string,
+): Promise<number> {
+  let [count, rest] = [0, ""];
+  for await (const chunk of stream(["diff", "--numstat", "-z", ...diffOptions, from, to], { worktree })) {
+    const rows = (rest + Buffer.from(chunk).toString("latin1")).split("\0");
+    rest = rows.pop() ?? "";
+    count += rows.filter((row) => row.startsWith("-\t-\t")).length;
+  }
+  return count;
+}
+
 /**
  * Streams the diff between two commits of the scratch repository. The `.gitattributes` in its work tree apply.
  * @param binary whether the diff contains the content of binary files

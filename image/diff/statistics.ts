@@ -17,15 +17,26 @@ export interface CountedDiff {
   readonly bytes: AsyncGenerator<Uint8Array, void, void>;
   /** Returns the statistics. They are final once `bytes` has ended. */
   statistics(): DiffStatistics;
+  /** Returns whether a file was renamed, or its mode changed, and nothing shows whether it is binary. */
+  hidesContent(): boolean;
 }
 
 /** Counts what passes through a diff. */
 export function countDiff(diff: AsyncIterable<Uint8Array>, maxBytes: number): CountedDiff {
   const hash = createHash("sha256");
   const counts = { bytes: 0, sha256: "", files: 0, binaryFiles: 0, linesAdded: 0, linesRemoved: 0 };
+  let file = "";
+  let [showsContent, hidesContent] = [true, false];
   const readLines = lineReader({
     header(line) {
-      if (line.startsWith("diff --git ")) counts.files++;
+      if (line.startsWith("diff --git ")) {
+        // A file that becomes a link, for example, is deleted and created again, in two sections.
+        if (line !== file) counts.files++;
+        file = line;
+        hidesContent ||= !showsContent;
+        showsContent = false;
+      }
+      showsContent ||= line.startsWith("index ");
       if (line.startsWith("Binary files ") || line === "GIT binary patch") counts.binaryFiles++;
     },
     hunkLine(firstByte) {
@@ -43,7 +54,7 @@ export function countDiff(diff: AsyncIterable<Uint8Array>, maxBytes: number): Co
     }
     counts.sha256 = hash.digest("hex");
   }
-  return { bytes: bytes(), statistics: () => counts };
+  return { bytes: bytes(), statistics: () => counts, hidesContent: () => hidesContent || !showsContent };
 }
 
 const [plus, minus] = [..."+-"].map((character) => character.charCodeAt(0));
@@ -52,5 +63,5 @@ const tooLarge = (maxBytes: number) =>
   new LimitError(
     "diff-too-large",
     `The diff is larger than MAX_DIFF_BYTES (${maxBytes} bytes).`,
-    "Raise MAX_DIFF_BYTES to store it. Until then, the next run meets the same diff or a larger one.",
+    "Raise MAX_DIFF_BYTES to store it. Otherwise each run tries again, with the changes up to its own day.",
   );

@@ -1,132 +1,135 @@
-import { checkOutAttributes, findAttributes } from "../git/attributes.ts";
-import { changedBlobs } from "../git/changes.ts";
+import { writeAttributes } from "../git/attributes.ts";
+import { canonicalTree } from "../git/canonical-tree.ts";
 import { type Commit, readCommits } from "../git/commits.ts";
+import { openObjectReader } from "../git/objects.ts";
 import { GitError, isRefusal } from "../lib/errors.ts";
 import { emptyTree } from "../lib/object-id.ts";
 import { settleAll } from "../lib/settle.ts";
-import type { Head } from "./head.ts";
-import { type History, openCommitsRepository, readHistory } from "./history.ts";
-import type { Source } from "./source.ts";
-import { fetchEnds, type Strategy, strategies } from "./strategies.ts";
+import { checkOutAttributes, fetchFiles } from "./fetch-files.ts";
+import { fetchHistory, type History, singleCommit } from "./history.ts";
+import type { Attempt, Source } from "./source.ts";
+import { type Ends, fetchEnds, isApplicable, type Strategy, strategies } from "./strategies.ts";
 
 export interface Fetched {
   readonly strategy: Strategy;
   /** The size of all packs in bytes, those of refused attempts included. */
   readonly packBytes: number;
-  /** How `to` follows from `from`; undefined for a baseline. */
+  /** How `to` follows from `from`; undefined for a baseline, or where the host cannot send it. */
   readonly history: History | undefined;
   readonly fromTree: string;
   readonly toTree: string;
+  /** What `toTree` is once git writes it anew, if that is another id. */
+  readonly replayTree: string | undefined;
 }
 
 /** The result of one attempt. `idsRefused`: another request for these ids would be refused again. */
-type Attempt =
-  | { readonly result: "fetched"; readonly fetched: Fetched }
+type Result =
+  | { readonly result: "fetched"; readonly fetched: Omit<Fetched, "packBytes"> }
   | { readonly result: "missing"; readonly toIsHere: boolean }
   | { readonly result: "lost"; readonly lost: "from" | "to" }
   | { readonly result: "refused"; readonly error: GitError; readonly idsRefused: boolean };
 
 /**
- * Fetches what the diff from `from` to the head needs into the scratch repository; without `from`, the head alone. Tries
- * the strategies in their order until the host allows one: hosts differ, and change.
+ * Fetches what the diff from `from` to `to` needs into the scratch repository; without `from`, `to` alone. Tries the
+ * strategies in their order until the host allows one: hosts differ, and change.
  * @returns "gone" where the host no longer has `from`
- * @throws GitError
+ * @throws GitError, LimitError
  */
-export async function fetchStep(
-  source: Source,
-  head: Head,
-  from: string | undefined,
-): Promise<Fetched | "gone"> {
+export async function fetchStep(source: Source, ends: Ends): Promise<Fetched | "gone"> {
   let packBytes = 0;
+  const onPack = (bytes: number) => {
+    packBytes += bytes;
+  };
+  const features = await source.connection.features();
   let idsRefused = false;
-  let last: Attempt | undefined;
+  let last: Result | undefined;
   for (const strategy of strategies) {
-    // A baseline needs every file, so there is nothing to leave out.
-    if (strategy === "blobless" && from === undefined) continue;
-    // With protocol 0, the refusal would come only after the head's files.
-    if (strategy === "shallow" && idsRefused) continue;
-    last = await attempt(source, strategy, head, from);
-    if (last.result === "fetched") {
-      return { ...last.fetched, packBytes: packBytes + last.fetched.packBytes };
-    }
+    if (!isApplicable(strategy, features, ends)) continue;
+    if (strategy === "shallow" && idsRefused && ends.from !== undefined) continue;
+    await source.scratch.reset();
+    await using objects = openObjectReader(source.scratch);
+    last = await tryStrategy({ ...source, objects, onPack }, strategy, ends);
+    if (last.result === "fetched") return { ...last.fetched, packBytes };
     if (last.result === "lost") return goneOrThrow(last.lost);
     idsRefused ||= last.result === "refused" && last.idsRefused;
-    packBytes += await source.scratch.packBytes();
   }
   if (last?.result === "refused") throw last.error;
   return goneOrThrow(last?.result === "missing" && last.toIsHere ? "from" : "to");
 }
 
-async function attempt(
-  source: Source,
-  strategy: Strategy,
-  head: Head,
-  from: string | undefined,
-): Promise<Attempt> {
-  const { connection, scratch } = source;
-  const want = from === undefined ? [head.commit] : [from, head.commit];
-  await scratch.reset();
+async function tryStrategy(attempt: Attempt, strategy: Strategy, ends: Ends): Promise<Result> {
+  const { from, to } = ends;
   try {
-    const reached = await fetchEnds[strategy](source, head, want);
-    const commits = await readCommits(scratch, want);
-    const [before, to] = [from, head.commit].map((wanted) => commits.find(({ id }) => id === wanted));
-    if (to === undefined || (from !== undefined && before === undefined)) {
-      return { result: "missing", toIsHere: to !== undefined };
+    const reached = await fetchEnds[strategy](attempt, ends);
+    const commits = await readCommits(attempt.objects, from === undefined ? [to] : [from, to]);
+    const [before, after] = [from, to].map((wanted) => commits.find(({ id }) => id === wanted));
+    if (after === undefined || (from !== undefined && before === undefined)) {
+      return { result: "missing", toIsHere: after !== undefined };
     }
-    return { result: "fetched", fetched: await complete(source, reached, before, to) };
+    const [history, replayTree] = await settleAll(
+      complete(attempt, reached, before, after),
+      canonicalTree(attempt.scratch, attempt.objects, after.tree),
+    );
+    return {
+      result: "fetched",
+      fetched: {
+        strategy: reached,
+        history,
+        fromTree: before?.tree ?? emptyTree,
+        toTree: after.tree,
+        replayTree,
+      },
+    };
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    const missing = /not our ref ([0-9a-f]{40})/.exec(error.message)?.[1];
-    const isEnd = missing !== undefined && want.includes(missing);
-    if (isEnd && (await connection.servesAnyObject())) {
-      return { result: "lost", lost: missing === head.commit ? "to" : "from" };
-    }
-    return { result: "refused", error, idsRefused: isEnd || /unadvertised/.test(error.message) };
+    return classify(error, ends, (await attempt.connection.features()).anyObject);
   }
+}
+
+/** What git-upload-pack says where its repository lacks an object. */
+const corruption = /repository corruption/;
+
+/** Classifies a refusal. @throws GitError where the host's repository is damaged: no other strategy can succeed then */
+function classify(error: GitError, { from, to }: Ends, servesAnyObject: boolean): Result {
+  const missing = /not our ref ([0-9a-f]{40})/.exec(error.message)?.[1];
+  const isEnd = missing !== undefined && (missing === from || missing === to);
+  if (isEnd && servesAnyObject) return { result: "lost", lost: missing === to ? "to" : "from" };
+  if ((missing !== undefined && !isEnd && servesAnyObject) || corruption.test(error.message)) {
+    throw damaged(error, missing);
+  }
+  return { result: "refused", error, idsRefused: isEnd || /unadvertised/.test(error.message) };
 }
 
 /** Completes a fetch of two commits: the files that the diff shows, and the history between the commits. */
 async function complete(
-  source: Source,
-  reached: Strategy,
-  before: Commit | undefined,
-  to: Commit,
-): Promise<Fetched> {
-  const { scratch } = source;
-  const blobless = reached === "blobless";
-  // A host that ignores the depth has sent everything behind `to`.
-  const everything = reached === "shallow" && !scratch.isShallow() && to.parents.length > 0;
-  const attributes = await fetchFiles(source, before, to, blobless);
-  const [history] = await settleAll(
-    before && readHistory(source, before, to, blobless),
-    attributes.length > 0 && checkOutAttributes(scratch, to.id),
-  );
-  return {
-    strategy: everything ? "full" : reached,
-    packBytes: (await scratch.packBytes()) + (await openCommitsRepository(scratch).packBytes()),
-    history,
-    fromTree: before?.tree ?? emptyTree,
-    toTree: to.tree,
-  };
-}
-
-/**
- * Fetches the files that the diff shows, and the `.gitattributes` that shape it, in one request.
- * Returns the ids of the latter.
- */
-async function fetchFiles(
-  { connection, scratch }: Source,
+  attempt: Attempt,
+  strategy: Strategy,
   from: Commit | undefined,
   to: Commit,
-  blobless: boolean,
-): Promise<string[]> {
-  const [attributes, changed] = await Promise.all([
-    findAttributes(scratch, to.id),
-    from && blobless ? changedBlobs(scratch, from.id, to.id) : [],
-  ]);
-  const want = [...changed, ...attributes];
-  if (blobless && want.length > 0) await connection.fetch({ want, filter: "blob:none" }, scratch);
-  return attributes;
+): Promise<History | undefined> {
+  if (from === undefined || strategy !== "blobless") {
+    const [history] = await settleAll(
+      from && historyOf(attempt, from, to),
+      checkOutAttributes(attempt, to.id),
+    );
+    return history;
+  }
+  const [history, attributes] = await settleAll(
+    historyOf(attempt, from, to),
+    fetchFiles(attempt, from.id, to.id),
+  );
+  await writeAttributes(attempt.scratch, attempt.objects, attributes);
+  return history;
+}
+
+/** Undefined where the host lacks an object of a commit in between, which the diff does without. */
+async function historyOf(attempt: Attempt, from: Commit, to: Commit): Promise<History | undefined> {
+  try {
+    return singleCommit(from, to) ?? (await fetchHistory(attempt, from.id, to.id));
+  } catch (error) {
+    if (isRefusal(error) && corruption.test(error.message)) return undefined;
+    throw error;
+  }
 }
 
 /** Returns "gone" for a lost `from`. Without `to` there is nothing to do in this run. */
@@ -138,3 +141,11 @@ function goneOrThrow(lost: "from" | "to"): "gone" {
     "The next run takes the branch as it is then.",
   );
 }
+
+const damaged = (error: GitError, missing: string | undefined) =>
+  new GitError(
+    "host-damaged",
+    `The repository is damaged on its host: ${missing ? `it lacks the object ${missing}, which a commit of the branch needs` : error.message}`,
+    "Have the host's repository repaired (git fsck shows what is missing). The next run takes the branch as it is then.",
+    { cause: error },
+  );

@@ -1,7 +1,7 @@
-import { printable } from "../git/stderr.ts";
 import type { Connection } from "../host/connection.ts";
 import { GitError } from "../lib/errors.ts";
 import { objectIdPattern } from "../lib/object-id.ts";
+import { printable } from "../lib/printable.ts";
 
 export interface Head {
   readonly commit: string;

@@ -1,8 +1,37 @@
+import { indexPack, type StoredPack } from "../git/index-pack.ts";
+import type { ObjectReader } from "../git/objects.ts";
 import type { ScratchRepository } from "../git/scratch-repository.ts";
-import type { Connection } from "../host/connection.ts";
+import type { Connection, FetchRequest } from "../host/connection.ts";
 
 /** A repository to fetch from: the connection to its host, and the scratch repository for what is fetched. */
 export interface Source {
   readonly connection: Connection;
   readonly scratch: ScratchRepository;
+  /** In bytes, for each pack. */
+  readonly maxPackBytes: number;
+  readonly onProgress: ((line: string) => void) | undefined;
+}
+
+/** A source during one attempt to fetch a step. */
+export interface Attempt extends Source {
+  readonly objects: ObjectReader;
+  /** Receives the size of each pack. */
+  readonly onPack: (bytes: number) => void;
+}
+
+export interface Received {
+  readonly shallow: readonly string[];
+  readonly unshallow: readonly string[];
+  readonly pack: StoredPack;
+}
+
+/** Fetches a pack into the scratch repository. @throws GitError, LimitError */
+export async function receive(
+  { connection, scratch, maxPackBytes, onProgress, onPack }: Attempt,
+  request: FetchRequest,
+): Promise<Received> {
+  const { pack, ...boundary } = await connection.fetch(request, scratch.signal);
+  const stored = await indexPack(pack, scratch, maxPackBytes, onProgress);
+  onPack(stored.bytes);
+  return { ...boundary, pack: stored };
 }

@@ -6,19 +6,33 @@ export interface Change {
   readonly modeAfter: string;
   readonly idBefore: string;
   readonly idAfter: string;
+  /** In latin1, one character for each byte. */
+  readonly path: string;
 }
 
-/**
- * Streams what differs between two trees, without looking for renames.
- * @param paths pathspecs; none means everything
- */
+export interface ChangeOptions {
+  /** Pathspecs; none means everything. */
+  readonly paths?: readonly string[];
+  /** Whether changed folders are streamed too. */
+  readonly trees?: boolean;
+}
+
+/** Streams what differs between two trees, without looking for renames. @throws GitError */
 export async function* streamChanges(
   scratch: ScratchRepository,
   from: string,
   to: string,
-  paths: readonly string[],
+  { paths = [], trees = false }: ChangeOptions = {},
 ): AsyncGenerator<Change> {
-  const command = ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--full-index"];
+  const command = [
+    "diff-tree",
+    "-r",
+    ...(trees ? ["-t"] : []),
+    "-z",
+    "--raw",
+    "--no-renames",
+    "--full-index",
+  ];
   let rest = "";
   for await (const chunk of scratch.stream([...command, from, to, "--", ...paths])) {
     const fields = (rest + Buffer.from(chunk).toString("latin1")).split("\0");
@@ -28,21 +42,11 @@ export async function* streamChanges(
       const [modeBefore = "", modeAfter = "", idBefore = "", idAfter = ""] = (fields[index] ?? "")
         .slice(1)
         .split(" ");
-      yield { modeBefore, modeAfter, idBefore, idAfter };
+      yield { modeBefore, modeAfter, idBefore, idAfter, path: fields[index + 1] ?? "" };
     }
     rest = fields.slice(complete).join("\0");
   }
 }
 
-/** Returns the ids of all files that a diff reads, also of those whose mode alone changed. */
-export async function changedBlobs(scratch: ScratchRepository, from: string, to: string): Promise<string[]> {
-  const blobs: string[] = [];
-  for await (const { modeBefore, modeAfter, idBefore, idAfter } of streamChanges(scratch, from, to, [])) {
-    if (isBlob(modeBefore)) blobs.push(idBefore);
-    if (isBlob(modeAfter)) blobs.push(idAfter);
-  }
-  return blobs;
-}
-
 /** Returns whether a mode is a regular file's or a symbolic link's. */
-const isBlob = (mode: string) => /^100|^120/.test(mode);
+export const isBlob = (mode: string): boolean => /^100|^120/.test(mode);

@@ -1,66 +1,40 @@
-import { linesOf } from "./lines.ts";
-import type { ScratchRepository } from "./scratch-repository.ts";
+import { GitError } from "../lib/errors.ts";
+import type { ObjectReader } from "./objects.ts";
 
 export interface Commit {
   readonly id: string;
   readonly tree: string;
   readonly parents: readonly string[];
-  /** The committer's time, in seconds since 1970. */
-  readonly time: number;
-  /** The whole object, in latin1. */
-  readonly text: string;
 }
 
-/** Returns those of these commits that the repository has. */
-export async function readCommits(scratch: ScratchRepository, ids: readonly string[]): Promise<Commit[]> {
-  return Array.fromAsync(readBatch(scratch, [], `${ids.join("\n")}\n`));
-}
+/** No honest commit is larger. The whole text has to be in memory. */
+const largestCommit = 16 * 1024 * 1024;
 
-/** Streams every commit of a repository that has little else: git outputs all of its objects. */
-export const streamCommitsOnly = (scratch: ScratchRepository): AsyncGenerator<Commit> =>
-  readBatch(scratch, ["--batch-all-objects"], "");
-
-/** Streams every commit that the repository has, also those that a shallow boundary hides. */
-export async function* streamCommits(scratch: ScratchRepository): AsyncGenerator<Commit> {
-  const listing = ["cat-file", "--batch-all-objects", "--batch-check=%(objecttype) %(objectname)"];
-  const ids: string[] = [];
-  const batchSize = 10_000;
-  for await (const line of linesOf(scratch.stream(listing))) {
-    if (line.startsWith("commit ")) ids.push(line.slice("commit ".length));
-    if (ids.length === batchSize) yield* readBatch(scratch, [], `${ids.splice(0).join("\n")}\n`);
+/** Returns those of these objects that are there and are commits. @throws GitError for a commit that is too large */
+export async function readCommits(objects: ObjectReader, ids: readonly string[]): Promise<Commit[]> {
+  const commits: Commit[] = [];
+  for (const { id, type, bytes } of await objects.info(ids)) {
+    if (type !== "commit") continue;
+    if (bytes > largestCommit) throw tooLarge(id, bytes);
+    const text = Buffer.concat(await Array.fromAsync(objects.content(id))).toString("latin1");
+    commits.push(parseCommit(id, text));
   }
-  yield* readBatch(scratch, [], `${ids.join("\n")}\n`);
+  return commits;
 }
 
-async function* readBatch(
-  scratch: ScratchRepository,
-  options: readonly string[],
-  input: string,
-): AsyncGenerator<Commit> {
-  let rest = Buffer.alloc(0);
-  const environment = { GIT_NO_REPLACE_OBJECTS: "1" };
-  for await (const chunk of scratch.stream(["cat-file", "--batch", ...options], { input, environment })) {
-    rest = Buffer.concat([rest, chunk]);
-    let start = 0;
-    for (let end = rest.indexOf("\n"); end >= 0; end = rest.indexOf("\n", start)) {
-      const [id = "", type, size] = rest.toString("latin1", start, end).split(" ");
-      const after = end + 1 + (size === undefined ? 0 : Number(size) + 1);
-      if (after > rest.length) break;
-      if (type === "commit") yield parseCommit(id, rest.toString("latin1", end + 1, after - 1));
-      start = after;
-    }
-    rest = rest.subarray(start);
-  }
+/** Parses a commit's header, which ends with the first empty line. */
+export function parseCommit(id: string, text: string): Commit {
+  const end = text.indexOf("\n\n");
+  const header = end < 0 ? text : text.slice(0, end);
+  const tree = /^tree ([0-9a-f]{40})$/m.exec(header)?.[1] ?? "";
+  // Only the lines right after the tree: a signature in the header may contain anything.
+  const parents = /^tree .*\n((?:parent [0-9a-f]{40}\n)*)/.exec(`${header}\n`)?.[1] ?? "";
+  return { id, tree, parents: [...parents.matchAll(/[0-9a-f]{40}/g)].map(([parent]) => parent) };
 }
 
-function parseCommit(id: string, text: string): Commit {
-  const header = text.slice(0, text.indexOf("\n\n"));
-  const field = (name: string) => new RegExp(`^${name} (.*)$`, "m").exec(header)?.[1] ?? "";
-  return {
-    id,
-    tree: field("tree"),
-    parents: [...header.matchAll(/^parent (.*)$/gm)].map(([, parent = ""]) => parent),
-    time: Number(/ (\d+) [+-]\d+$/.exec(field("committer"))?.[1] ?? 0),
-    text,
-  };
-}
+const tooLarge = (id: string, bytes: number) =>
+  new GitError(
+    "commit-too-large",
+    `The commit ${id} has ${bytes} bytes, which no honest commit needs (${largestCommit}).`,
+    "Remove the commit from the branch, or leave the repository out.",
+  );

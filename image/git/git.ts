@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { pipeline, Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { GitError } from "../lib/errors.ts";
+import { letTimersRun } from "../lib/let-timers-run.ts";
 import { type GitEnvironmentOptions, gitEnvironment } from "./environment.ts";
 import { exitError } from "./git-error.ts";
 import { collectStderr } from "./stderr.ts";
@@ -12,8 +13,6 @@ export interface GitOptions extends GitEnvironmentOptions {
   readonly input?: string | Uint8Array | Readable;
   /** Receives each line of stderr as it comes, progress included. */
   readonly onLine?: (line: string) => void;
-  /** Removes secrets from git's messages. */
-  readonly redact: (text: string) => string;
 }
 
 /** Runs git and returns its stdout, in latin1. @throws GitError, or the signal's reason */
@@ -33,7 +32,7 @@ export async function* streamGit(
   options: GitOptions,
 ): AsyncGenerator<Uint8Array, void, void> {
   options.signal.throwIfAborted();
-  // A process group of its own, so that git's helpers (git-remote-https, index-pack) end with it.
+  // A process group of its own, so that the processes that git starts end with it.
   const child = spawn("git", args, {
     cwd: options.worktree ?? options.directory,
     env: gitEnvironment(options),
@@ -47,11 +46,11 @@ export async function* streamGit(
   feed(child, options.input);
   let ended = false;
   try {
-    for await (const chunk of child.stdout) yield chunk as Uint8Array;
+    yield* letTimersRun(child.stdout as AsyncIterable<Uint8Array>);
     const status = await exited;
     ended = true;
     options.signal.throwIfAborted();
-    if (status !== 0) throw exitError(args, status, await stderr(), options.redact);
+    if (status !== 0) throw exitError(args, status, await stderr());
   } catch (error) {
     options.signal.throwIfAborted();
     throw await startError(exited, error);

@@ -1,27 +1,48 @@
 import { PassThrough } from "node:stream";
+import { LimitError } from "../lib/errors.ts";
 import { settleAll } from "../lib/settle.ts";
-import { type GitOptions, runGit } from "./git.ts";
+import type { ScratchRepository } from "./scratch-repository.ts";
+
+export interface StoredPack {
+  /** The path of the pack's index. */
+  readonly index: string;
+  readonly bytes: number;
+}
 
 /**
- * Stores a pack in the repository of these options. Where git fails, `stop` is called to end the bytes.
- * @throws GitError, or the error of `pack`
+ * Stores a pack in a scratch repository.
+ * @throws GitError, LimitError where the pack exceeds `maxBytes`, or the error of `pack`
  */
 export async function indexPack(
   pack: AsyncIterable<Uint8Array>,
-  options: GitOptions,
-  stop: (reason: unknown) => void,
-): Promise<void> {
+  scratch: ScratchRepository,
+  maxBytes: number,
+  onProgress: ((line: string) => void) | undefined,
+): Promise<StoredPack> {
   const input = new PassThrough();
+  const command = ["index-pack", "--stdin", `--max-input-size=${maxBytes}`, ...(onProgress ? ["-v"] : [])];
+  const indexed = scratch.run(command, { input, ...(onProgress && { onLine: onProgress }) });
+  let failed = false;
+  indexed.catch(() => {
+    failed = true;
+  });
+  let bytes = 0;
   const receive = async () => {
-    // git may have all it needs before the end. The rest is read nevertheless, as the connection goes on after it.
-    for await (const chunk of pack) if (input.writable && !input.write(chunk)) await drained(input);
+    try {
+      // git may have all it needs before the end. The rest is read nevertheless, as it may hold an error.
+      for await (const chunk of pack) {
+        if (failed) return;
+        bytes += chunk.length;
+        if (bytes > maxBytes) throw tooLarge(maxBytes);
+        if (input.writable && !input.write(chunk)) await drained(input);
+      }
+    } finally {
+      input.end();
+    }
   };
-  const indexed = runGit(["index-pack", "--stdin", "-v"], { ...options, input });
-  indexed.catch(stop);
-  await settleAll(
-    receive().finally(() => input.end()),
-    indexed,
-  );
+  // An error of the pack comes first: git's error is then only that its input ends too early.
+  const [, output] = await settleAll(receive(), indexed);
+  return { index: scratch.packPath(`pack-${output.trim().replace(/^pack\t/, "")}.idx`), bytes };
 }
 
 const drained = (stream: PassThrough): Promise<void> =>
@@ -32,3 +53,10 @@ const drained = (stream: PassThrough): Promise<void> =>
     };
     stream.on("drain", done).on("close", done);
   });
+
+const tooLarge = (maxBytes: number) =>
+  new LimitError(
+    "pack-too-large",
+    `The host sent a pack that is larger than MAX_PACK_BYTES (${maxBytes} bytes).`,
+    "Raise MAX_PACK_BYTES, and give the task enough ephemeral storage, to collect this repository.",
+  );

@@ -1,8 +1,6 @@
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-
-/** Removes control characters. A host's words may reach a terminal, which must not take them for commands. */
-export const printable = (text: string): string => text.replace(/[^\P{Cc}\t\n]/gu, "");
+import { printable } from "../lib/printable.ts";
 
 const keptCharacters = 16_384;
 

@@ -1,194 +1,286 @@
-import { readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
-import type { Commit } from "../git/commits.ts";
-import { type GitOptions, runGit } from "../git/git.ts";
-import type { ScratchRepository } from "../git/scratch-repository.ts";
 import { GitError } from "../lib/errors.ts";
-import { awsIdentity } from "./codecommit.ts";
-import { type Credentials, currentCredentials } from "./credentials.ts";
-import { writeFakeHave } from "./fake-have.ts";
-import type { Location } from "./location.ts";
-import { redactor } from "./redact.ts";
-import { openUploadPack, type PackRequest, type Ref, type UploadPack } from "./upload-pack.ts";
+import { printable } from "../lib/printable.ts";
+import { type Advertisement, type Ref, readAdvertisement, refLimits } from "./advertisement.ts";
+import { notGit, refused, tooMuch } from "./answer-error.ts";
+import { delimiter, flush, type PacketReader, packet, readPackets } from "./packets.ts";
+import { agent, type Transport } from "./transport.ts";
 
 /** Objects, requested by their ids. */
-export interface FetchRequest extends Omit<PackRequest, "have"> {
-  readonly have?: Commit;
+export interface FetchRequest {
+  readonly want: readonly string[];
+  /** Commits that the host shall assume are here, with all their ancestors. */
+  readonly have?: readonly string[];
+  /** Commits that are here without their parents. */
+  readonly shallow?: readonly string[];
+  readonly depth?: number;
+  readonly filter?: "blob:none" | "tree:0";
 }
 
-export interface FetchResult {
-  /** Whether the host applied the filter. */
-  readonly filtered: boolean;
-  /** The number of commits that were written here to claim `have`, and were not fetched. */
-  readonly written: number;
+export interface FetchAnswer {
+  /** The commits whose parents were left out, as far as this answer changes them. */
+  readonly shallow: readonly string[];
+  readonly unshallow: readonly string[];
+  /** The bytes of the pack. @throws GitError */
+  readonly pack: AsyncGenerator<Uint8Array, void, void>;
 }
 
-/** The way to one repository on its host, whatever protocol that speaks. Requests run one after the other. */
+/** What a host offers for a fetch. */
+export interface Features {
+  /** Whether it serves every object it has. Then an object that it refuses is gone. */
+  readonly anyObject: boolean;
+  readonly depth: boolean;
+  readonly filter: boolean;
+}
+
+/** The way to one repository on its host, whatever protocol that speaks. All methods throw GitError. */
 export interface Connection {
-  /** Opens the connection ahead of the first request. Nothing is sent. */
-  open(): void;
-  /** Lists the refs whose names begin with `prefix`, and maybe others, as they are now. @throws GitError */
-  refs(prefix: string): Promise<Ref[]>;
-  /** Returns whether the host serves every object it has. Then an object that it refuses is gone. @throws GitError */
-  servesAnyObject(): Promise<boolean>;
-  /** Fetches objects into the scratch repository. @throws GitError */
-  fetch(request: FetchRequest, scratch: ScratchRepository): Promise<FetchResult>;
-  /** Runs `git fetch` with these arguments. @throws GitError */
-  fetchRefs(args: readonly string[], scratch: ScratchRepository): Promise<void>;
-  close(): void;
+  features(): Promise<Features>;
+  /** Lists the refs whose names begin with `prefix`, and maybe others, as they are now. */
+  refs(prefix: string): Promise<readonly Ref[]>;
+  /** Requests a pack, which must then be read, at least in part. */
+  fetch(request: FetchRequest, signal: AbortSignal): Promise<FetchAnswer>;
 }
 
-/** @param directory a folder that exists as long as the connection */
+/** Of an answer without its pack: the commits at a shallow boundary, of which there may be many. */
+const fetchLimits = { bytes: 64 * 1024 * 1024, packets: 1_000_000 };
+const progressLimit = 16 * 1024 * 1024;
+
+/** @param onProgress receives the host's progress, which is not requested without it */
 export function openConnection(
-  location: Location,
-  configured: Credentials | undefined,
-  directory: string,
+  transport: Transport,
   signal: AbortSignal,
-  onProgress: (line: string) => void,
+  onProgress: ((line: string) => void) | undefined,
 ): Connection {
-  const identity = awsIdentity();
-  const trace = join(directory, "trace");
-  let opened: Promise<UploadPack> | undefined;
-  let modern: boolean | undefined;
-  let queue: Promise<unknown> = Promise.resolve();
+  const showProgress =
+    onProgress && ((text: string) => onProgress(transport.redact(`remote: ${printable(text).trim()}`)));
+  /** Runs a request. The host's words in its errors may repeat the credentials. */
+  const redacting = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw redacted(error, transport.redact);
+    }
+  };
+  let advertised: Promise<Advertisement> | undefined;
+  const advertise = () => redacting(async () => readAdvertisement(await transport.advertise(signal)));
+  const advertisement = () => (advertised ??= advertise());
 
-  /** Returns these options with the host's address and credentials in them. */
-  const forHost = async (options: GitOptions): Promise<GitOptions> => {
-    // Read each time: CodeCommit's signature is valid for some 15 minutes.
-    const credentials = await currentCredentials(location, configured, identity);
-    const redact = redactor(credentials);
-    return {
-      ...options,
-      redact,
-      config: [
-        ...transportConfig(location, credentials),
-        ["remote.origin.url", location.url],
-        ...(options.config ?? []),
-      ],
-      onLine: (line) => {
-        options.onLine?.(line);
-        onProgress(redact(line));
-      },
-    };
-  };
-  const connect = async () => {
-    await rm(trace, { force: true });
-    const environment = { GIT_TRACE2_EVENT: trace };
-    return openUploadPack(
-      location,
-      await forHost({ directory, signal, environment, redact: (text) => text }),
-    );
-  };
-  const open = () => {
-    opened ??= connect();
-    opened.catch(() => {}); // The first request throws it.
-    return opened;
-  };
-  const close = () => {
-    opened?.then((uploadPack) => uploadPack.close()).catch(() => {});
-    opened = undefined;
-  };
-  const request = <T>(send: (uploadPack: UploadPack) => Promise<T>): Promise<T> => {
-    const result = queue.then(async () => {
-      try {
-        const uploadPack = await open();
-        modern = await uploadPack.isModern();
-        return await send(uploadPack);
-      } catch (error) {
-        // After any error, the state of the connection is unknown.
-        close();
-        throw error;
-      }
-    });
-    queue = result.catch(() => {});
-    return result;
-  };
-  const isModern = async () => modern ?? request((uploadPack) => uploadPack.isModern());
-  const gitFetch = async (
-    args: readonly string[],
-    { directory, signal }: ScratchRepository,
-    options: Partial<GitOptions> = {},
-  ) => {
-    const always = ["--progress", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"];
-    const given = { directory, signal, redact: (text: string) => text, ...options };
-    await runGit(["fetch", ...always, ...args], await forHost(given));
-  };
-  const fetchByGit = async (
-    { want, have, depth, filter }: FetchRequest,
-    scratch: ScratchRepository,
-  ): Promise<FetchResult> => {
-    const written = have === undefined ? 0 : await writeFakeHave(scratch, have);
-    let filtered = filter !== undefined;
-    const args = [
-      ...(depth === undefined ? [] : [`--depth=${depth}`]),
-      ...(have === undefined ? [] : [`--negotiation-tip=${have.id}`]),
-    ];
-    await gitFetch([...args, "--stdin", "origin"], scratch, {
-      config: filter === undefined ? [] : promisorConfig(filter),
-      input: `${want.join("\n")}\n`,
-      onLine: (line) => {
-        filtered &&= !line.includes("filtering not recognized");
-      },
-    });
-    return { filtered, written };
-  };
   return {
-    open,
+    features: async () => featuresOf(await advertisement()),
     async refs(prefix) {
-      // A host of protocol 0 lists its refs when a connection opens, and never again.
-      if (modern === false) close();
-      const refs = await request((uploadPack) => uploadPack.refs(prefix));
-      if (refs.length === 0 && !modern && !(await speaksGit(trace))) throw notGit(location);
-      return refs;
+      const known = advertised;
+      const { version, capabilities, refs } = await advertisement();
+      if (version === 2) return redacting(() => listRefs(transport, signal, capabilities, prefix));
+      if (known === undefined) return refs;
+      // Protocol 0 lists the refs of the moment of its first answer.
+      advertised = advertise();
+      return (await advertised).refs;
     },
-    servesAnyObject: isModern,
-    async fetch(wanted, scratch) {
-      if (!(await isModern())) return fetchByGit(wanted, scratch);
-      const { directory, signal } = scratch;
-      const pack = { ...wanted, have: wanted.have?.id };
-      const options = { directory, signal, redact: (text: string) => text, onLine: onProgress };
-      const { shallow, filtered } = await request((uploadPack) => uploadPack.fetch(pack, options));
-      await scratch.writeShallow(shallow);
-      return { filtered, written: 0 };
+    async fetch(request, signal) {
+      const advertised = await advertisement();
+      return redacting(async () => {
+        const body = formatRequest(request, advertised, onProgress !== undefined);
+        const answer = readPackets(await transport.post(Buffer.from(body), signal), fetchLimits);
+        try {
+          const { version, capabilities } = advertised;
+          const boundary = version === 2 ? await readSections(answer) : await readBoundary(answer, request);
+          const pack =
+            version === 2
+              ? sideband(answer, showProgress)
+              : firstVersionPack(answer, capabilities, showProgress);
+          return { ...boundary, pack: closing(answer, pack, transport.redact) };
+        } catch (error) {
+          await answer.close();
+          throw error;
+        }
+      });
     },
-    fetchRefs: (args, scratch) => gitFetch(args, scratch),
-    close,
   };
 }
 
-/** Configures git's transport for one location. Credentials stay in git's environment. */
-function transportConfig(
-  { transport, url }: Location,
-  credentials: Credentials | undefined,
-): [string, string][] {
-  const config: [string, string][] = [
-    ["protocol.allow", "never"],
-    [`protocol.${transport}.allow`, "always"],
-    // git would send the header below to the target of a redirect too.
-    ["http.followRedirects", credentials === undefined ? "initial" : "false"],
-    ["http.lowSpeedLimit", "1"],
-    ["http.lowSpeedTime", "120"],
-  ];
-  if (credentials === undefined) return config;
-  const pair = Buffer.from(`${credentials.user}:${credentials.password}`).toString("base64");
-  return [...config, [`http.${url}.extraHeader`, `Authorization: Basic ${pair}`]];
+const redacted = (error: unknown, redact: (text: string) => string): unknown =>
+  error instanceof GitError ? new GitError(error.code, redact(error.message), error.remedy) : error;
+
+async function listRefs(
+  transport: Transport,
+  signal: AbortSignal,
+  capabilities: ReadonlyMap<string, string>,
+  prefix: string,
+): Promise<Ref[]> {
+  const body = command("ls-refs", capabilities, ["symrefs", `ref-prefix ${prefix}`]);
+  const answer = readPackets(await transport.post(Buffer.from(body), signal), refLimits);
+  const refs: Ref[] = [];
+  try {
+    for await (const line of answer.linesUntil(0)) {
+      const [commit = "", name = "", ...attributes] = line.split(" ");
+      const target = attributes.find((attribute) => attribute.startsWith("symref-target:"));
+      refs.push({ name, commit, target: target?.slice("symref-target:".length) });
+    }
+    await answer.end();
+    return refs;
+  } finally {
+    await answer.close();
+  }
 }
 
-/** Configures a fetch that leaves objects out. It is never written to disk, so that nothing fetches them later. */
-const promisorConfig = (filter: string): [string, string][] => [
-  ["remote.origin.promisor", "true"],
-  ["remote.origin.partialCloneFilter", filter],
+function featuresOf({ version, capabilities }: Advertisement): Features {
+  if (version === 2) {
+    const features = (capabilities.get("fetch") ?? "").split(" ");
+    // With protocol 2, git serves every object it has: https://git-scm.com/docs/protocol-v2#_fetch
+    return { anyObject: true, depth: features.includes("shallow"), filter: features.includes("filter") };
+  }
+  return {
+    anyObject: capabilities.has("allow-reachable-sha1-in-want") && capabilities.has("allow-tip-sha1-in-want"),
+    depth: capabilities.has("shallow"),
+    filter: capabilities.has("filter"),
+  };
+}
+
+const line = (text: string) => packet(`${text}\n`);
+
+/** Formats a request for a pack. @throws GitError where the host lacks a feature that it needs */
+function formatRequest(request: FetchRequest, advertised: Advertisement, progress: boolean): string {
+  const { depth, filter } = featuresOf(advertised);
+  if (request.depth !== undefined && !depth) throw refused("it does not support depth");
+  if (request.filter !== undefined && !filter) throw refused("it does not support filters");
+  if (advertised.version !== 2) return firstVersionRequest(request, advertised.capabilities, progress);
+  return command("fetch", advertised.capabilities, [
+    "ofs-delta",
+    ...(progress ? [] : ["no-progress"]),
+    ...request.want.map((id) => `want ${id}`),
+    ...argumentsOf(request),
+    ...(request.have ?? []).map((id) => `have ${id}`),
+    "done",
+  ]);
+}
+
+/** Formats a request of protocol 2. */
+const command = (name: string, capabilities: ReadonlyMap<string, string>, lines: readonly string[]): string =>
+  [
+    line(`command=${name}`),
+    ...(capabilities.has("agent") ? [line(`agent=${agent}`)] : []),
+    ...(capabilities.has("object-format") ? [line("object-format=sha1")] : []),
+    delimiter,
+    ...lines.map(line),
+    flush,
+  ].join("");
+
+const argumentsOf = ({ shallow = [], depth, filter }: FetchRequest): string[] => [
+  ...shallow.map((id) => `shallow ${id}`),
+  ...(depth === undefined ? [] : [`deepen ${depth}`]),
+  ...(filter === undefined ? [] : [`filter ${filter}`]),
 ];
 
-/** Returns whether git and the host agreed on a version of git's protocol. */
-async function speaksGit(trace: string): Promise<boolean> {
-  return (await readFile(trace, "utf8").catch(() => "")).includes('"key":"negotiated-version"');
+/** Formats a request of protocol 0 or 1. */
+function firstVersionRequest(
+  request: FetchRequest,
+  capabilities: ReadonlyMap<string, string>,
+  progress: boolean,
+): string {
+  const offered = ["side-band-64k", "side-band", "ofs-delta", ...(progress ? [] : ["no-progress"])];
+  const chosen = offered.filter((name) => capabilities.has(name));
+  const used = chosen.includes("side-band-64k") ? chosen.filter((name) => name !== "side-band") : chosen;
+  // Dulwich, which names no agent, refuses clients without thin-pack. Its packs are complete nevertheless. git must not
+  // hear it: it would leave out what commits before a `have` contain, which are not here.
+  const claimsThinPack = capabilities.has("thin-pack") && !capabilities.has("agent");
+  const list = [
+    ...used,
+    ...(claimsThinPack ? ["thin-pack"] : []),
+    ...(request.filter ? ["filter"] : []),
+    ...(capabilities.has("agent") ? [`agent=${agent}`] : []),
+  ];
+  const [first = "", ...others] = request.want;
+  return [
+    line(`want ${first} ${list.join(" ")}`),
+    ...others.map((id) => line(`want ${id}`)),
+    ...argumentsOf(request).map(line),
+    flush,
+    ...(request.have ?? []).map((id) => line(`have ${id}`)),
+    line("done"),
+  ].join("");
 }
 
-/** git silently takes any web page for an empty repository of protocol 0. */
-const notGit = ({ url }: Location) =>
-  new GitError(
-    "git-not-found",
-    `The answer from ${url} is not of a git host.`,
-    "Check the URL, and whether something in between, such as a login page, answers instead.",
-  );
+interface Boundary {
+  readonly shallow: readonly string[];
+  readonly unshallow: readonly string[];
+}
+
+function addBoundary(boundary: { shallow: string[]; unshallow: string[] }, text: string): void {
+  const [kind, id = ""] = text.split(" ");
+  if (kind === "shallow") boundary.shallow.push(id);
+  if (kind === "unshallow") boundary.unshallow.push(id);
+}
+
+/** Reads the sections of an answer of protocol 2, up to its pack. */
+async function readSections(answer: PacketReader): Promise<Boundary> {
+  const boundary = { shallow: [], unshallow: [] };
+  for (;;) {
+    const title = await answer.next();
+    if (typeof title === "number") throw notGit("a section has no title");
+    if (title.toString().trimEnd() === "packfile") return boundary;
+    for await (const text of answer.linesUntil(1)) addBoundary(boundary, text);
+  }
+}
+
+/** Reads the boundary of an answer of protocol 0, which is there where a depth was requested. */
+async function readBoundary(answer: PacketReader, { depth }: FetchRequest): Promise<Boundary> {
+  const boundary = { shallow: [], unshallow: [] };
+  if (depth === undefined) return boundary;
+  for await (const text of answer.linesUntil(0)) addBoundary(boundary, text);
+  return boundary;
+}
+
+async function* firstVersionPack(
+  answer: PacketReader,
+  capabilities: ReadonlyMap<string, string>,
+  onProgress: ((line: string) => void) | undefined,
+): AsyncGenerator<Uint8Array, void, void> {
+  const multiplexed = capabilities.has("side-band-64k") || capabilities.has("side-band");
+  for (;;) {
+    const next = await answer.next();
+    if (typeof next === "number") throw notGit("a special packet is before the pack");
+    const isAcknowledgement = /^(ACK|NAK)\b/.test(next.subarray(0, 4).toString("latin1"));
+    if (isAcknowledgement) {
+      if (!multiplexed) return yield* answer.rest();
+      continue;
+    }
+    return yield* sideband(answer, onProgress, next);
+  }
+}
+
+/** Streams a pack, and closes the answer at its end. */
+async function* closing(
+  answer: PacketReader,
+  pack: AsyncGenerator<Uint8Array, void, void>,
+  redact: (text: string) => string,
+): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    yield* pack;
+  } catch (error) {
+    throw redacted(error, redact);
+  } finally {
+    await answer.close();
+  }
+}
+
+/** Streams band 1 of an answer. Band 2 is progress, and band 3 an error. */
+async function* sideband(
+  answer: PacketReader,
+  onProgress: ((line: string) => void) | undefined,
+  first?: Buffer,
+): AsyncGenerator<Uint8Array, void, void> {
+  answer.beginPack();
+  let progressBytes = 0;
+  for (let part = first ?? (await answer.next()); part !== 0; part = await answer.next()) {
+    if (typeof part === "number") throw notGit("a special packet is within the pack");
+    const content = part.subarray(1);
+    if (part[0] === 1) yield content;
+    else if (part[0] === 2) {
+      progressBytes += content.length;
+      if (progressBytes > progressLimit) throw tooMuch("progress", `${progressLimit} bytes`);
+      onProgress?.(content.toString());
+    } else if (part[0] === 3) throw refused(content.toString());
+    else throw notGit("a packet belongs to no band");
+  }
+  await answer.end();
+}

@@ -13,6 +13,8 @@ const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 export function parseLocation(text: string): Location | { problem: string } {
   if (text === "") return { problem: "is missing: give the repository's HTTPS clone URL." };
   // Until the text is known to hold no password, no message repeats any of it.
+  const https = httpsAddress(text);
+  if (https) return { problem: `is an SSH address, which is not supported: use ${https}.` };
   const expected = "give its HTTPS clone URL, such as https://host/name.git.";
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
     return { problem: `is not an https:// URL (the worker takes no ssh, ext:: or path): ${expected}` };
@@ -32,6 +34,15 @@ export function parseLocation(text: string): Location | { problem: string } {
   if (url.search !== "" || url.hash !== "") return { problem: `has a query or a fragment: ${expected}` };
   url.username = "";
   return { url: url.href.replace(/\/+$/, ""), transport: url.protocol === "https:" ? "https" : "http" };
+}
+
+/** Returns the HTTPS URL that an SSH address most likely has too, such as https://host/name for git@host:name. */
+function httpsAddress(text: string): string | undefined {
+  const [, host, path] =
+    /^ssh:\/\/(?:[\w.-]+@)?([\w.-]+)(?::\d+)?\/([\w./~-]+)$/i.exec(text) ??
+    /^[\w.-]+@([\w.-]+):([\w./~-]+)$/.exec(text) ??
+    [];
+  return host && path && `https://${host}/${path.replace(/^\//, "")}`;
 }
 
 /** Returns whether git accepts a branch of this name. Source: https://git-scm.com/docs/git-check-ref-format */

@@ -11,7 +11,6 @@ type Write = (text: string) => void;
 export function jsonCollectReport(write: Write): CollectReport {
   const event = eventWriter(write);
   return {
-    progress() {},
     outcome(repository, outcome) {
       if (outcome.status !== "collected") {
         const { status, ...facts } = outcome;
@@ -23,7 +22,7 @@ export function jsonCollectReport(write: Write): CollectReport {
       }
     },
     failed: (repository, error) => event("failed", { ...nameOf(repository), ...explain(error), safe }),
-    summary: (summary) => event("summary", { ...summary, failures: summary.failed.length }),
+    summary: (summary) => event("summary", summary),
   };
 }
 

@@ -22,12 +22,13 @@ export function terminalCollectReport(stream: NodeJS.WriteStream): CollectReport
       const label = labelOf(repository);
       lines.finish(label, `✗ ${label}\n  ${message} [${code}]\n  ${remedy}\n`);
     },
-    summary({ repositories, collected, unchanged, empty, locked, failed, seconds }) {
+    summary({ repositories, collected, unchanged, empty, locked, failures: number, failed, seconds }) {
       const total = `${repositories} ${repositories === 1 ? "repository" : "repositories"}`;
-      const counts = { collected, unchanged, empty, locked, failed: failed.length };
+      const counts = { collected, unchanged, empty, locked, failed: number };
       const parts = Object.entries(counts).filter(([, number]) => number > 0);
       const text = parts.map(([status, number]) => `${number} ${status}`).join(", ");
-      const failures = failed.length > 0 ? `Failed: ${failed.join(", ")}\n` : "";
+      const rest = number > failed.length ? ` and ${number - failed.length} more` : "";
+      const failures = number > 0 ? `Failed: ${failed.join(", ")}${rest}\n` : "";
       lines.end(`${total} in ${seconds.toFixed(1)} s: ${text}\n${failures}`);
     },
   };

@@ -1,4 +1,4 @@
-import { recordName, type StepKind, type StepRecord } from "../chain/record.ts";
+import { leaseEnd, recordName, type StepKind, type StepRecord } from "../chain/record.ts";
 import { emptyTree } from "../lib/object-id.ts";
 import { type Finding, note, problem, restore } from "./finding.ts";
 
@@ -69,7 +69,7 @@ export function checkUnfinished(
     const message = `${name} is unfinished, but other steps follow it: it was changed, or an older version of it was restored.`;
     return problem("unfinished", name, message, restore);
   }
-  const until = Date.parse(step.claimed) + leaseMilliseconds;
+  const until = leaseEnd(step, leaseMilliseconds);
   if (now < until) {
     const message = `${name} is unfinished: a run has claimed it, and may be at work on it until ${new Date(until).toISOString()}.`;
     return note("unfinished", name, message, "Nothing. Verify again after that time.");

@@ -20,6 +20,8 @@ export function replayChain(tree: IndexTree): ChainReplay {
   /** The trees that the diffs led to. */
   const reached = new Set([emptyTree]);
   const treeOfCommit = new Map<string, string>();
+  /** Trees that git would not write so, and what replaying leads to in their place. */
+  const replayTrees = new Map<string, string>();
   let skipped: CompleteStep[] = [];
   let replayed = 0;
   /** The present tree; undefined after a diff that did not apply. */
@@ -42,10 +44,11 @@ export function replayChain(tree: IndexTree): ChainReplay {
       return files.length === 0 ? findings : [...findings, contentNotStored(files, present ?? "")];
     },
     async replay(step, openDiff) {
-      const { kind, from, to, fromTree, toTree } = step;
+      const { kind, from, to, fromTree, toTree, replayTree } = step;
       const isBaseline = kind === "baseline" || kind === "restarted";
-      const start = isBaseline ? emptyTree : (fromTree ?? treeOfCommit.get(from));
-      if (start === undefined || !reached.has(start) || (step.diff !== null && openDiff === undefined)) {
+      const before = fromTree ?? treeOfCommit.get(from) ?? "";
+      const start = isBaseline ? emptyTree : (replayTrees.get(before) ?? before);
+      if (!reached.has(start) || (step.diff !== null && openDiff === undefined)) {
         // A record that moves nothing has nothing to replay.
         if (from !== to) skipped.push(step);
         return;
@@ -61,11 +64,16 @@ export function replayChain(tree: IndexTree): ChainReplay {
         return;
       }
       const end = present as string;
-      if (toTree !== null && toTree !== end) {
+      const expected = replayTree ?? toTree;
+      if (expected !== null && expected !== end) {
         const files = openDiff === undefined ? [] : await tree.differing(openDiff());
-        findings.push(leadsElsewhere(step, toTree, end, files));
+        findings.push(leadsElsewhere(step, expected, end, files));
         present = undefined;
         return;
+      }
+      if (replayTree && toTree) {
+        if (replayTrees.size === 0) findings.push(notCanonical(step, toTree, replayTree));
+        replayTrees.set(toTree, replayTree);
       }
       reached.add(end);
       treeOfCommit.set(to, end);
@@ -96,6 +104,13 @@ function leadsElsewhere(
   const message = `${nameOf(step)} leads to the tree ${actual} instead of ${expected}: ${difference}.`;
   const finding = problem("replay-differs", nameOf(step), message, restore);
   return files.length === 0 ? finding : { ...finding, paths: files.map(showPath) };
+}
+
+function notCanonical(step: CompleteStep, tree: string, replayTree: string): Finding {
+  const message = `The tree ${tree} of ${recordName(step.number)} has entries that git would not write today, such as the mode 100664. Replaying leads to ${replayTree}, with the same files.`;
+  const remedy =
+    "Nothing is to be done. The diffs are right; the ids of such trees cannot be made from them.";
+  return note("tree-not-canonical", recordName(step.number), message, remedy);
 }
 
 function notReplayed(steps: readonly CompleteStep[]): Finding {

@@ -1,5 +1,6 @@
 import { labelOf, type Repository } from "../config/repository.ts";
 import type { Settings } from "../config/settings.ts";
+import { withDeadline } from "../lib/deadline.ts";
 import type { Stores } from "../stores/stores.ts";
 import { isProblem } from "./finding.ts";
 import type { VerifyReport, VerifySummary } from "./report.ts";
@@ -19,12 +20,15 @@ export async function verifyAll(
   for (const repository of repositories) {
     const label = labelOf(repository);
     try {
-      const verification = await verify(storesOf(repository, options.signal), {
-        ...options,
-        cursorName: repository.cursor,
-        leaseMilliseconds: settings.leaseSeconds * 1_000,
-        onProgress: (line) => report.progress(label, line),
-      });
+      const verification = await withDeadline(settings.timeoutSeconds, options.signal, (signal) =>
+        verify(storesOf(repository, signal), {
+          ...options,
+          signal,
+          cursorName: repository.cursor,
+          leaseMilliseconds: settings.leaseSeconds * 1_000,
+          onProgress: (line) => report.progress(label, line),
+        }),
+      );
       const problems = verification.findings.filter(isProblem).length;
       counts.problems += problems;
       counts.notes += verification.findings.length - problems;

@@ -95,7 +95,12 @@ describe.skipIf(missing !== undefined)(`the whole way${missing ? ` (${missing})`
         .join(""),
     );
     // The host's authority is one that the image does not know.
-    const authorities = ["--volume", `${certificate.ca}:/etc/ssl/certs/ca-certificates.crt:ro`];
+    const authorities = [
+      "--volume",
+      `${certificate.ca}:/authorities.pem:ro`,
+      "--env",
+      "GIT_SSL_CAINFO=/authorities.pem",
+    ];
     const rest = ["--network", "host", "--platform", "linux/arm64", "--name", name, "--env-file", file];
     return { name, args: ["run", "--rm", ...rest, ...task.confinement, ...authorities, ...more, image] };
   }

@@ -203,7 +203,7 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
       {
         Sid: "Cursors",
         Effect: "Allow",
-        Action: ["ssm:GetParameter", "ssm:PutParameter"],
+        Action: ["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter"],
         Resource: ["arn:aws:ssm:eu-west-1:123456789012:parameter/smallest/api"],
       },
       {

@@ -125,7 +125,7 @@ test("one that is no repository fails alone", async () => {
 test.each<[string[], Record<string, string>, string]>([
   [["/no/such/folder"], {}, "/no/such/folder is neither an https:// URL nor a folder"],
   [["--force"], {}, "--force is not an option"],
-  [["ssh://git@host.example/api.git"], {}, "ssh://"],
+  [["ssh://git@host.example/api.git"], {}, "https://host.example/api.git"],
   [["https://user:secret@host.example/api.git"], {}, "contains a password"],
   [["https://a.example/x", "https://a.example/x/"], {}, "twice"],
   [

@@ -27,6 +27,7 @@ test("the container has no privileges that it does not need", () => {
     image: SMALLEST.image,
     essential: true,
     readonlyRootFilesystem: true,
+    stopTimeout: 30,
     user: "65532:65532",
     linuxParameters: { capabilities: { drop: ["ALL"] }, initProcessEnabled: true },
     mountPoints: [{ sourceVolume: "scratch", containerPath: "/scratch", readOnly: false }],
@@ -91,7 +92,7 @@ test("the worker's role covers its own cursors, records and CodeCommit repositor
     {
       Sid: "Cursors",
       Effect: "Allow",
-      Action: ["ssm:GetParameter", "ssm:PutParameter"],
+      Action: ["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter"],
       Resource: ["acme/api", "legacy", "there", "branch", "evil", "private"].map(
         (name) => `${parameter}/${name}`,
       ),

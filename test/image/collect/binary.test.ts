@@ -89,3 +89,17 @@ test.each(["include", "omit"])(
     });
   },
 );
+
+test("a binary file that is only renamed, or whose mode alone changes, is counted as git counts it", async () => {
+  const moved = await makeRepository({ path: `${testbed.root}/moved` });
+  await moved.write("image", Uint8Array.of(0, 1, 2));
+  await moved.write("program", Uint8Array.of(0, 3, 4));
+  await moved.write("text", "text\n");
+  const before = await moved.commit();
+  await moved.git("mv", "image", "picture");
+  await moved.git("mv", "text", "words");
+  await moved.git("update-index", "--chmod=+x", "program");
+  await moved.git("commit", "--quiet", "-m", "Moved");
+  const { event } = await collectOnce(testbed, moved, before, {});
+  expect(event).toMatchObject({ files: 3, binaryFiles: 2, linesAdded: 0, linesRemoved: 0 });
+});

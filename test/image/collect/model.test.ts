@@ -2,7 +2,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { decide } from "../../../image/chain/decide.ts";
 import { explore } from "../../fixtures/model/explore.ts";
 import type { Decide } from "../../fixtures/model/turn.ts";
-import { begin, type Events } from "../../fixtures/model/world.ts";
+import { begin, commitOf, type Events } from "../../fixtures/model/world.ts";
 import { testAll } from "../../fixtures/requirements.ts";
 
 // A busy computer is no defect.
@@ -42,9 +42,22 @@ describe("the worker's own code, through every order of events", () => {
     },
   );
 
+  test.each([
+    ["two runs, a push and a force-push", 2, { push: 2, force: 1, hand: 0 }, false, 2],
+    ["two runs, a push and a person, from a cursor", 2, { push: 1, force: 0, hand: 1 }, true, 2],
+    ["two runs, and a first commit that cannot be collected", 2, { push: 1, force: 0, hand: 0 }, false, 1],
+  ] as const)(
+    "keeps it although one commit cannot be collected, with %s",
+    async (title, runs, events, cursorLeft, bad) => {
+      const worlds = await explore(begin(runs, events, cursorLeft), undefined, commitOf(bad));
+      console.log(`${title}, one of which cannot be collected: ${worlds} worlds`);
+      expect(worlds).toBeGreaterThan(500);
+    },
+  );
+
   const wrong: Record<string, { decide: Decide; events?: Events; finds: string }> = {
     "takes a step from a run that is at work": {
-      decide: (view) => decide({ ...view, leaseMilliseconds: 0 }),
+      decide: (view) => decide({ ...view, now: Number.POSITIVE_INFINITY }),
       events: hand,
       finds: "is named by no record",
     },

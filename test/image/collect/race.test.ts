@@ -72,7 +72,8 @@ describe("started at once", () => {
     const [claim] = await readRecords(testbed.aws, target.bucket);
     const second = await target.run({ REPOSITORY_TIMEOUT_SECONDS: "100", STEP_LEASE_SECONDS: "120" });
     expect(second.status).toBe(0);
-    const until = new Date(Date.parse(claim?.claimed ?? "") + 120_000).toISOString();
+    // As its owner was configured, and not this run.
+    const until = new Date(Date.parse(claim?.claimed ?? "") + 160_000).toISOString();
     expect(second.events[0]).toMatchObject({ event: "locked", record: "_steps/0000000001.json", until });
     expect(second.events[1]).toMatchObject({ event: "summary", locked: 1, failed: [] });
     expect((await readRecords(testbed.aws, target.bucket))[0]).toEqual(claim as never);
@@ -90,48 +91,87 @@ describe("started at once", () => {
 });
 
 describe("a step of a killed run", () => {
-  test.each([
-    ["before its diff was stored", false],
-    ["after its diff was stored", true],
-  ])(
-    "%s, is resumed with the same name and bytes, and the same run continues to the head",
-    async (_, after) => {
-      const { history, target, heal, check } = random;
-      await heal();
-      const from = await history.repository.head();
-      const to = await history.commit();
-      const dying = { SCHEDULED_TIME: "2026-03-01T01:02:03Z" };
-      const running = await startWorker({ ...target.environment, ...dying });
-      const run = () => {
-        running.process.kill("SIGKILL");
-        throw new Error("The caller was killed.");
-      };
-      testbed.aws.fail({ operation: "PutObject", path: ".diff", how: { run, after } });
-      expect((await running.finished).status).toBeNull();
-      testbed.aws.clearFaults();
-      const name = `2026-03-01-0102_${from.slice(0, 7)}-${to.slice(0, 7)}.diff`;
-      const before = await testbed.aws.objects(target.bucket);
-      expect(before.includes(name)).toBe(after);
+  /** Kills a run before or after it stores its diff. Returns the step's ends, the diff's name, and a newer head. */
+  async function killWhileStoring(after: boolean) {
+    const { history, target, heal } = random;
+    await heal();
+    const from = await history.repository.head();
+    const to = await history.commit();
+    const dying = { SCHEDULED_TIME: "2026-03-01T01:02:03Z" };
+    const running = await startWorker({ ...target.environment, ...dying });
+    const run = () => {
+      running.process.kill("SIGKILL");
+      throw new Error("The caller was killed.");
+    };
+    testbed.aws.fail({ operation: "PutObject", path: ".diff", how: { run, after } });
+    expect((await running.finished).status).toBeNull();
+    testbed.aws.clearFaults();
+    const name = `2026-03-01-0102_${from.slice(0, 7)}-${to.slice(0, 7)}.diff`;
+    const before = await testbed.aws.objects(target.bucket);
+    expect(before.includes(name)).toBe(after);
+    const head = await history.commit();
+    // Nobody takes it over while the lease lasts.
+    expect((await target.run()).events[0]).toMatchObject({ event: "locked" });
+    expect(await testbed.aws.objects(target.bucket)).toEqual(before);
+    await expireLease(testbed.aws, target.bucket);
+    return { from, to, head, name };
+  }
 
-      const head = await history.commit();
-      // Nobody takes it over while the lease lasts.
-      expect((await target.run()).events[0]).toMatchObject({ event: "locked" });
-      expect(await testbed.aws.objects(target.bucket)).toEqual(before);
-      await expireLease(testbed.aws, target.bucket);
-      const ran = await target.run({ SCHEDULED_TIME: "2026-03-02T01:02:03Z" });
-      expect(ran.status).toBe(0);
-      expect(
-        ran.events.map(({ event, from, to, storedAt }) => [event, from, to, storedAt?.split("/").at(-1)]),
-      ).toEqual([
-        ["collected", from, to, name],
-        ["collected", to, head, `2026-03-02-0102_${to.slice(0, 7)}-${head.slice(0, 7)}.diff`],
-        ["summary", undefined, undefined, undefined],
-      ]);
-      const right = await oracle(history.repository.path, from, to);
-      expect(Buffer.compare(await testbed.aws.body(target.bucket, name), right)).toBe(0);
-      expect(await check()).toHaveLength(3);
-    },
-  );
+  const stepsOf = ({ events }: Ran) =>
+    events.map(({ event, from, to, storedAt }) => [event, from, to, storedAt?.split("/").at(-1)]);
+  const summary = ["summary", undefined, undefined, undefined];
+
+  test("after its diff was stored, is completed with the same name and bytes, and the same run continues", async () => {
+    const { history, target, check } = random;
+    const { from, to, head, name } = await killWhileStoring(true);
+    const stored = await testbed.aws.metadata(target.bucket, name);
+    const ran = await target.run({ SCHEDULED_TIME: "2026-03-02T01:02:03Z" });
+    expect(stepsOf(ran)).toEqual([
+      ["collected", from, to, name],
+      ["collected", to, head, `2026-03-02-0102_${to.slice(0, 7)}-${head.slice(0, 7)}.diff`],
+      summary,
+    ]);
+    expect(ran.events[0]).toMatchObject({
+      commits: 1,
+      toTree: expect.any(String),
+      sha256: expect.any(String),
+    });
+    const right = await oracle(history.repository.path, from, to);
+    expect(Buffer.compare(await testbed.aws.body(target.bucket, name), right)).toBe(0);
+    // It is not written a second time.
+    expect(await testbed.aws.metadata(target.bucket, name)).toEqual(stored);
+    expect(await check()).toHaveLength(3);
+  });
+
+  test("before its diff was stored, is planned again to the head", async () => {
+    const { target, check } = random;
+    const { from, head } = await killWhileStoring(false);
+    const ran = await target.run({ SCHEDULED_TIME: "2026-03-02T01:02:03Z" });
+    const name = `2026-03-02-0102_${from.slice(0, 7)}-${head.slice(0, 7)}.diff`;
+    expect(stepsOf(ran)).toEqual([["collected", from, head, name], summary]);
+    expect(await check()).toHaveLength(2);
+  });
+
+  test.each([
+    ["too large", { MAX_DIFF_BYTES: "100000" }, "diff-too-large"],
+    ["too slow", { REPOSITORY_TIMEOUT_SECONDS: "1", STEP_LEASE_SECONDS: "2" }, "deadline"],
+  ])("that is %s does not block the next one", async (_, limit, code) => {
+    const { history, target, heal, check } = random;
+    await heal();
+    const from = await history.repository.head();
+    await history.repository.write("huge", "All work and no play.\n".repeat(10_000));
+    history.trees.set(
+      await history.repository.commit(),
+      await history.repository.git("rev-parse", "HEAD^{tree}"),
+    );
+    if (code === "deadline") testbed.aws.fail({ operation: "PutObject", path: ".diff", how: "hang" });
+    expect((await target.run(limit)).events[0]).toMatchObject({ event: "failed", code });
+    await history.repository.git("rm", "--quiet", "huge");
+    const to = await history.commit();
+    const more = code === "deadline" ? {} : limit;
+    expect((await target.run(more)).events[0]).toMatchObject({ event: "collected", from, to });
+    await check();
+  });
 
   test("ten runs find it at once: one resumes it, and each step has one diff", async () => {
     const { history, target, heal, check, runProcess } = random;
@@ -144,7 +184,7 @@ describe("a step of a killed run", () => {
     await expireLease(testbed.aws, target.bucket);
     const ran = await race(10, "2026-04-01T00:00:00Z");
     expect(ran.map(({ status }) => status)).toEqual(Array(10).fill(0));
-    expect(await check()).toHaveLength(3);
+    expect(await check()).toHaveLength(2);
     expect((await target.cursor())?.value).toBe(head);
   });
 
@@ -166,8 +206,8 @@ describe("a step of a killed run", () => {
     const { history, target, heal, check, runProcess } = random;
     await heal();
     await history.commit();
-    await runProcess((kill) => random.dieAt(4, false, kill));
     const short = { REPOSITORY_TIMEOUT_SECONDS: "4", STEP_LEASE_SECONDS: "5" };
+    await runProcess((kill) => random.dieAt(4, false, kill), short);
     const left = (await target.run(short)).events[0];
     expect(left?.event).toBe("locked");
     const wait = Date.parse(left?.until) - Date.now();

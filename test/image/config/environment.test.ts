@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type Configuration, readEnvironment } from "../../../image/config/environment.ts";
 import { ConfigError } from "../../../image/lib/errors.ts";
 import type { Repository } from "../../fixtures/repository.ts";
@@ -50,6 +53,10 @@ describe("valid", () => {
         concurrency: 8,
         timeoutSeconds: 3600,
         maxDiffBytes: 10 * 1024 ** 3,
+        maxPackBytes: 10 * 1024 ** 3,
+        hostConcurrency: 8,
+        hostRequestsPerSecond: undefined,
+        authorities: undefined,
         leaseSeconds: 3660,
         onGoneCommit: "baseline",
         binary: false,
@@ -90,8 +97,9 @@ describe("valid", () => {
 describe("what is refused", () => {
   test.each<[string, string | undefined, ...string[]]>([
     ["GIT_REPO", undefined, "is missing", "HTTPS clone URL"],
-    ["GIT_REPO", "ssh://git@host.example/api.git", "ssh://", "https://host/name.git"],
-    ["GIT_REPO", "git@host.example:team/api.git", "is not an https:// URL"],
+    ["GIT_REPO", "ssh://git@host.example/api.git", "SSH", "https://host.example/api.git"],
+    ["GIT_REPO", "git@host.example:team/api.git", "SSH", "https://host.example/team/api.git"],
+    ["PARAMETER_NAME", "arn:aws:ssm:eu-west-1:123456789012:parameter/a/b", "ARN", '"/a/b"'],
     ["GIT_REPO", "ext::sh -c whoami", "is not an https:// URL"],
     ["GIT_REPO", "file:///srv/api.git", "file://"],
     ["GIT_REPO", "/srv/api.git", "is not an https:// URL"],
@@ -150,7 +158,12 @@ describe("what is refused", () => {
       "NOT_SET",
       "not set",
     ],
-    ["over ssh", JSON.stringify([{ ...entry, gitRepo: "ssh://h/a" }]), "REPOSITORIES[0].gitRepo", "ssh://"],
+    [
+      "over ssh",
+      JSON.stringify([{ ...entry, gitRepo: "ssh://h/a" }]),
+      "REPOSITORIES[0].gitRepo",
+      "https://h/a",
+    ],
   ])("REPOSITORIES %s", (_, REPOSITORIES, ...words) => {
     const problems = problemsOf(() => readEnvironment({ REPOSITORIES }, now));
     expect(problems).toHaveLength(1);
@@ -243,4 +256,24 @@ test("a credential in the wrong variable is not shown", async () => {
     expect(stdout).toContain('"code":"configuration"');
     expect(stdout).not.toContain("ghp_secret");
   }
+});
+
+test("REPOSITORIES_FILE names a file with the same list, however long", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "list-"));
+  const file = join(folder, "repositories.json");
+  const entries = Array.from({ length: 2_000 }, (_, index) => ({
+    gitRepo: `https://host.example/${index}.git`,
+    parameterName: `/git-diff/${index}`,
+    resultsBucket: `bucket/${index}`,
+  }));
+  await writeFile(file, JSON.stringify(entries));
+  expect(readEnvironment({ REPOSITORIES_FILE: file }, now).repositories).toHaveLength(2_000);
+  await writeFile(file, JSON.stringify([{ ...entry, gitRepo: "x" }]));
+  expect(problemsOf(() => readEnvironment({ REPOSITORIES_FILE: file }, now))[0]).toStartWith(
+    "REPOSITORIES_FILE[0].gitRepo ",
+  );
+  expect(problemsOf(() => readEnvironment({ REPOSITORIES_FILE: `${file}x` }, now))[0]).toContain("ENOENT");
+  const both = { REPOSITORIES_FILE: file, REPOSITORIES: "[]" };
+  expect(problemsOf(() => readEnvironment(both, now))[0]).toContain("both set");
+  await rm(folder, { recursive: true });
 });

@@ -36,7 +36,7 @@ const diffs: [name: string, diff: string, counts: Counts][] = [
   ["a new file", file("@@ -0,0 +1 @@\n+new\n"), { files: 1, binaryFiles: 0, linesAdded: 1, linesRemoved: 0 }],
   [
     "a deleted file, and another one after it",
-    file("@@ -1,2 +0,0 @@\n-one\n-two\n") + file("@@ -0,0 +1,2 @@\n+one\n+two\n"),
+    file("@@ -1,2 +0,0 @@\n-one\n-two\n") + file("@@ -0,0 +1,2 @@\n+one\n+two\n").replaceAll("/x", "/y"),
     { files: 2, binaryFiles: 0, linesAdded: 2, linesRemoved: 2 },
   ],
   [
@@ -56,16 +56,26 @@ const diffs: [name: string, diff: string, counts: Counts][] = [
     "files that are binary, renamed, of another mode, empty",
     "diff --git a/x b/x\nindex 1..2 100644\nBinary files a/x and b/x differ\n" +
       "diff --git a/old b/new\nsimilarity index 100%\nrename from old\nrename to new\n" +
-      "diff --git a/x b/x\nold mode 100644\nnew mode 100755\n" +
-      "diff --git a/x b/x\nnew file mode 100644\nindex 0..e\n",
+      "diff --git a/mode b/mode\nold mode 100644\nnew mode 100755\n" +
+      "diff --git a/empty b/empty\nnew file mode 100644\nindex 0..e\n",
     { files: 4, binaryFiles: 1, linesAdded: 0, linesRemoved: 0 },
+  ],
+  [
+    "a file that becomes a link, in two sections",
+    "diff --git a/x b/x\ndeleted file mode 100644\nindex 1..0\n--- a/x\n+++ /dev/null\n@@ -1 +0,0 @@\n-one\n" +
+      "diff --git a/x b/x\nnew file mode 120000\nindex 0..2\n--- /dev/null\n+++ b/x\n@@ -0,0 +1 @@\n+two\n",
+    { files: 1, binaryFiles: 0, linesAdded: 1, linesRemoved: 1 },
   ],
   [
     "content that looks like headers",
     file(
       "@@ -1,3 +1,4 @@\n---- a/x\n-@@ -1,9 +1,9 @@\n-diff --git a/x b/x\n++++ b/x\n+@@ -7,7 +7,7 @@\n" +
         "+Binary files a/x and b/x differ\n+diff --git a/x b/x\n",
-    ) + file("@@ -1 +1 @@\n-diff --git a/x b/x\n+Binary files a/x and b/x differ\n"),
+    ) +
+      file("@@ -1 +1 @@\n-diff --git a/x b/x\n+Binary files a/x and b/x differ\n").replace(
+        "a/x b/x",
+        "a/y b/y",
+      ),
     { files: 2, binaryFiles: 0, linesAdded: 5, linesRemoved: 4 },
   ],
   [

@@ -72,7 +72,7 @@ test("a run that leaves the step to another one stops its fetch", async () => {
   await first.finished;
 });
 
-test("a killed run's step is resumed, although another fetch was started", async () => {
+test("a killed run's step is planned again, to the head that is fetched already", async () => {
   const bounds = { STEP_LEASE_SECONDS: "5", REPOSITORY_TIMEOUT_SECONDS: "4" };
   testbed.host.options.before = { request: 3, run: never };
   testbed.aws.calls.length = 0;
@@ -80,18 +80,13 @@ test("a killed run's step is resumed, although another fetch was started", async
   await until(() => claims().length > 0);
   dead.process.kill("SIGKILL");
   await dead.finished;
-  const claimed = await repository.head();
   await repository.write("file", "three\n");
   const to = await repository.commit();
   await Bun.sleep(5_100);
   testbed.host.requests.length = 0;
   const { status, events, left } = await target.run(bounds);
   expect({ status, left }).toEqual({ status: 0, left: [] });
-  expect(events.slice(0, 2)).toMatchObject([
-    { from, to: claimed },
-    { from: claimed, to },
-  ]);
-  expect(testbed.host.requests.length).toBeGreaterThan(3);
+  expect(events).toMatchObject([{ from, to }, { event: "summary" }]);
 });
 
 test("a cursor that was set by hand is obeyed, though its step was begun", async () => {
@@ -102,7 +97,7 @@ test("a cursor that was set by hand is obeyed, though its step was begun", async
 });
 
 test("a fetch that fails ahead of the claim fails the run after it, and leaves the step free", async () => {
-  testbed.host.options.before = { request: 3, run: async () => (testbed.host.options.status = 500) };
+  testbed.host.options.before = { request: 3, run: async () => (testbed.host.options.status = 502) };
   const { status, events } = await target.run();
   expect({ status, event: events[0] }).toMatchObject({ status: 1, event: { code: "git-unreachable" } });
   testbed.reset();

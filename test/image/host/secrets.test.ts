@@ -67,7 +67,7 @@ describe("nothing secret is to be seen", () => {
   test.each([
     ["a run that collects", {}, "collected"],
     ["one that is denied by a host that repeats the credentials", { authorize: () => false }, "git-denied"],
-    ["one whose host has an error", { status: 500 }, "git-unreachable"],
+    ["one whose host has an error", { status: 502 }, "git-unreachable"],
     ["one that is cut off", { cutAfterBytes: 100 }, "git-cut-off"],
   ])("%s", async (_, options, end) => {
     const target = await testbed.target(small);
@@ -83,8 +83,7 @@ describe("nothing secret is to be seen", () => {
     if (end === "collected") await target.expectCollected();
     else await target.expectUntouched();
 
-    expect([...files.keys()].join()).toContain("config");
-    expect([...commands].join()).toMatch(/git.*remote-http/);
+    if (end === "collected") expect([...files.keys()].join()).toContain("config");
     const seen = [ran.stdout, ran.stderr, ...files.keys(), ...files.values(), ...commands];
     for (const text of [...seen, ...(await stored(target))]) expect(revealed(text)).toEqual([]);
   });
