@@ -8,7 +8,7 @@ import { emptyTree } from "../lib/object-id.ts";
 import type { Cursor } from "../stores/stores.ts";
 import { completeRecord, noChange, type StepResult } from "./complete-record.ts";
 import type { Context } from "./context.ts";
-import { countStep, isStored, readStoredDiff, storeDiff } from "./store-diff.ts";
+import { addFacts, isStored, readStoredDiff, storeDiff } from "./store-diff.ts";
 
 /** A step that was taken over from another run, which may have stored its diff. */
 export interface Takeover {
@@ -97,14 +97,15 @@ const planAgain = (
  * should have. Where that fails, the step is complete without them.
  */
 async function finishStored(context: Context, record: ClaimedStep): Promise<StepResult> {
+  const stored = await readStoredDiff(context.stores.objects, record.diff);
   try {
     const fetched = await fetchEnds(context, record.from, record.to);
     if (typeof fetched === "object" && "strategy" in fetched)
-      return await countStep(context, record, fetched);
+      return await addFacts(context, record, fetched, stored);
   } catch (error) {
     if (!isFailure(error)) throw error;
   }
-  return readStoredDiff(context.stores.objects, record.diff);
+  return stored;
 }
 
 /** Fetches a claimed step, or returns which end the host has lost. @throws GitError */

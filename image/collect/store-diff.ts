@@ -32,15 +32,20 @@ async function countFiles(steps: StepSource, { from, to }: ClaimedStep, diff: Co
   return diff.hidesContent() ? { ...counted, binaryFiles: await steps.countBinaryFiles(from, to) } : counted;
 }
 
-/** Counts a fetched step, whose diff is stored already. */
-export async function countStep(
+/** Adds what a fetch shows to the result of a step whose diff another run has stored. */
+export async function addFacts(
   { steps, settings }: Context,
   record: ClaimedStep,
   fetched: Fetched,
+  stored: StepResult,
 ): Promise<StepResult> {
   const diff = countDiff(steps.diff(record.from, record.to, record.binary), settings.maxDiffBytes);
   for await (const _ of diff.bytes);
-  return { ...(await countFiles(steps, record, diff)), ...factsOf(record, fetched) };
+  const counted = await countFiles(steps, record, diff);
+  // Another version of git may have written other bytes. The record describes those that are stored.
+  const isSame =
+    counted.bytes === stored.bytes && (stored.sha256 === null || stored.sha256 === counted.sha256);
+  return { ...(isSame ? counted : stored), ...factsOf(record, fetched) };
 }
 
 const kindOf = ({ kind }: ClaimedStep, { history }: Fetched) =>

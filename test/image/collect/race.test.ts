@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { readSettings } from "../../../image/config/settings.ts";
 import { expireLease, readRecords } from "../../fixtures/chain-checker.ts";
 import { openRandomRuns, type RandomRuns } from "../../fixtures/random-runs.ts";
@@ -141,6 +143,16 @@ describe("a step of a killed run", () => {
     // It is not written a second time.
     expect(await testbed.aws.metadata(target.bucket, name)).toEqual(stored);
     expect(await check()).toHaveLength(3);
+  });
+
+  test("whose stored diff has other bytes, as of another git version, has a record of those bytes", async () => {
+    const { target } = random;
+    const { name } = await killWhileStoring(true);
+    const other = Buffer.concat([await testbed.aws.body(target.bucket, name), Buffer.from("another byte\n")]);
+    await testbed.aws.s3.send(new PutObjectCommand({ Bucket: target.bucket, Key: name, Body: other }));
+    const { events } = await target.run({ SCHEDULED_TIME: "2026-03-02T01:02:03Z" });
+    const sha256 = createHash("sha256").update(other).digest("hex");
+    expect(events[0]).toMatchObject({ diff: name, bytes: other.length, sha256, toTree: expect.any(String) });
   });
 
   test("before its diff was stored, is planned again to the head", async () => {
