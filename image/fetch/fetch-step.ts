@@ -68,7 +68,7 @@ async function tryStrategy(attempt: Attempt, strategy: Strategy, ends: Ends): Pr
     }
     const [history, replayTree] = await settleAll(
       complete(attempt, reached, before, after),
-      canonicalTree(attempt.scratch, attempt.objects, after.tree),
+      canonicalTree(attempt.scratch, after.tree),
     );
     return {
       result: "fetched",

@@ -23,7 +23,7 @@ export async function readCommits(objects: ObjectReader, ids: readonly string[])
 }
 
 /** Parses a commit's header, which ends with the first empty line. */
-export function parseCommit(id: string, text: string): Commit {
+function parseCommit(id: string, text: string): Commit {
   const end = text.indexOf("\n\n");
   const header = end < 0 ? text : text.slice(0, end);
   const tree = /^tree ([0-9a-f]{40})$/m.exec(header)?.[1] ?? "";

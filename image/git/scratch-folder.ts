@@ -9,8 +9,6 @@ export interface ScratchFolder extends AsyncDisposable {
   readonly path: string;
 }
 
-const prefix = "git-diff-";
-
 /** Removes the folders of processes of this computer that were killed. */
 export async function removeAbandonedFolders(): Promise<void> {
   const folder = resolve(tmpdir());
@@ -23,7 +21,7 @@ export async function removeAbandonedFolders(): Promise<void> {
 /** Makes a folder below TMPDIR, which is deleted at the end. @throws LimitError if TMPDIR cannot be written */
 export async function makeScratchFolder(): Promise<ScratchFolder> {
   try {
-    const path = await mkdtemp(join(resolve(tmpdir()), `${prefix}${processName()}-`));
+    const path = await mkdtemp(join(resolve(tmpdir()), `git-diff-${processName()}-`));
     return { path, [Symbol.asyncDispose]: () => removeFolder(path) };
   } catch (error) {
     throw new LimitError(

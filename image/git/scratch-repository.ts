@@ -1,5 +1,4 @@
-import { existsSync } from "node:fs";
-import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { removeFolder } from "../lib/remove.ts";
@@ -22,8 +21,6 @@ export interface ScratchRepository {
   stream(args: readonly string[], options?: Options): AsyncIterable<Uint8Array>;
   /** Returns the path of a file in the folder of the packs. */
   packPath(name: string): string;
-  /** Returns the size of all packs in bytes. */
-  packBytes(): Promise<number>;
   /** Returns the same repository, whose commands this signal stops too. */
   stoppedBy(signal: AbortSignal): ScratchRepository;
 }
@@ -46,12 +43,6 @@ export function openScratchRepository(directory: string, signal: AbortSignal): S
     run: (args, options = {}) => runGit(args, local(options)),
     stream: (args, options = {}) => streamGit(args, local(options)),
     packPath: (name) => join(packs, name),
-    async packBytes() {
-      if (!existsSync(packs)) return 0;
-      const names = (await readdir(packs)).filter((name) => name.endsWith(".pack"));
-      const sizes = await Promise.all(names.map(async (name) => (await stat(join(packs, name))).size));
-      return sizes.reduce((sum, size) => sum + size, 0);
-    },
     stoppedBy: (other) => openScratchRepository(directory, AbortSignal.any([signal, other])),
   };
 }
