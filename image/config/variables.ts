@@ -1,4 +1,4 @@
-/** The variables that the worker reads. Those for AWS, proxies and certificates are not among them. */
+/** The variables that the worker reads. Those that the AWS SDK reads and those for proxies are not among them. */
 export const variables = {
   gitRepo: "GIT_REPO",
   gitBranch: "GIT_BRANCH",

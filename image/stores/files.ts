@@ -31,7 +31,7 @@ const staleLockMilliseconds = 60_000;
 
 /**
  * Holds a file that exists as long as the lock. @throws an error with code EEXIST if another process holds it.
- * The lock of a process that died is removed after a minute; whoever finds it then still gets EEXIST, once.
+ * The lock of a process that died is removed after a minute. The process that removes it still gets EEXIST, once.
  */
 export async function lock(path: string): Promise<AsyncDisposable> {
   await mkdir(dirname(path), { recursive: true });

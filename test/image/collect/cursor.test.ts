@@ -1,8 +1,10 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
 
+// The computer may be busy.
+setDefaultTimeout(30_000);
 let testbed: Testbed;
 beforeAll(async () => {
   testbed = await openTestbed();

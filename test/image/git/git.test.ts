@@ -1,8 +1,10 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
 
+// The computer may be busy.
+setDefaultTimeout(30_000);
 let testbed: Testbed;
 beforeAll(async () => {
   testbed = await openTestbed();
