@@ -6,14 +6,15 @@ import type { Repository } from "./config/repository.ts";
 import { readSettings } from "./config/settings.ts";
 import { removeAbandonedFolders } from "./git/scratch-folder.ts";
 import { readGitVersion } from "./git/scratch-repository.ts";
-import { awsIdentity } from "./host/codecommit.ts";
+import { type AwsIdentity, awsIdentity } from "./host/codecommit.ts";
 import { openHosts } from "./host/hosts.ts";
 import type { Environment } from "./lib/environment.ts";
 import { ConfigError, LimitError } from "./lib/errors.ts";
 import { isGone } from "./lib/process-name.ts";
 import { jsonCollectReport, jsonVerifyReport, writeConfigError } from "./output/json.ts";
+import { awsHttp } from "./stores/aws-http.ts";
 import { openParameterStore } from "./stores/parameter-store.ts";
-import { openS3, s3Objects } from "./stores/s3.ts";
+import { openS3 } from "./stores/s3.ts";
 import { ssmCursor } from "./stores/ssm.ts";
 import type { Stores } from "./stores/stores.ts";
 
@@ -77,22 +78,27 @@ async function start(
 }
 
 interface Opened extends Configuration {
+  readonly identity: () => Promise<AwsIdentity>;
   readonly isGone: (processName: string) => boolean;
   readonly storesOf: (repository: Repository, signal: AbortSignal) => Stores;
 }
 
 async function openWorker({ problems }: Arguments, environment: Environment): Promise<Opened> {
   const configuration = readEnvironment(environment, new Date(), problems);
-  const [s3, parameters] = [openS3(environment), openParameterStore(environment)];
-  await s3.config.region().catch((error: Error) => {
+  const requestHandler = awsHttp(configuration.settings.awsAuthorities);
+  const s3 = openS3(environment, requestHandler);
+  // One provider for all, or each would fetch credentials of its own.
+  const { credentials } = s3.client.config;
+  const parameters = openParameterStore(environment, { requestHandler, credentials });
+  await s3.client.config.region().catch((error: Error) => {
     throw new ConfigError([`The AWS region is not known (${error.message}): set AWS_REGION.`]);
   });
   const storesOf = ({ destination, cursor }: Repository, signal: AbortSignal): Stores => ({
     cursor: ssmCursor(parameters, cursor, signal),
-    objects: s3Objects(s3, destination, signal),
+    objects: s3.objects(destination, signal),
   });
   // In another container, a process of the same number is another one.
-  return { ...configuration, storesOf, isGone: () => false };
+  return { ...configuration, storesOf, identity: credentials, isGone: () => false };
 }
 
 async function openLocal(args: Arguments, environment: Environment): Promise<Opened> {
@@ -114,12 +120,12 @@ async function openLocal(args: Arguments, environment: Environment): Promise<Ope
     () => readSettings(environment, new Date()),
     () => readLocalRepositories(args.repositories, environment, process.cwd()),
   );
-  return { repositories, settings, storesOf, isGone };
+  return { repositories, settings, storesOf, identity: awsIdentity(), isGone };
 }
 
 /** Returns the labels of the repositories that failed, as `verify` does. */
 async function collect(
-  { repositories, storesOf, settings, isGone }: Opened,
+  { repositories, storesOf, settings, identity, isGone }: Opened,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const report = process.stdout.isTTY
@@ -133,7 +139,7 @@ async function collect(
   let gitVersion: Promise<string> | undefined;
   const services = {
     hosts: openHosts(limits, settings.authorities),
-    identity: awsIdentity(),
+    identity,
     gitVersion: () => (gitVersion ??= readGitVersion(signal)),
     isGone,
   };

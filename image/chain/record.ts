@@ -92,8 +92,14 @@ export function diffName(from: string, to: string, at: Date): string {
   return `${date}-${hour}${minute}_${from.slice(0, 7)}-${to.slice(0, 7)}.diff`;
 }
 
+/** Returns the next name for a diff whose name is taken: with -2, then with -3. */
+export function nextDiffName(name: string): string {
+  const [, stem = "", number = "1"] = /^(.{31})(?:-(\d+))?\.diff$/.exec(name) ?? [];
+  return `${stem}-${Number(number) + 1}.diff`;
+}
+
 export const isDiffName = (name: string): boolean =>
-  /^\d{4}-\d\d-\d\d-\d{4}_[0-9a-f]{7}-[0-9a-f]{7}\.diff$/.test(name);
+  /^\d{4}-\d\d-\d\d-\d{4}_[0-9a-f]{7}-[0-9a-f]{7}(-\d+)?\.diff$/.test(name);
 
 /** Plans a step from its two ends. `last` is undefined where nothing was collected yet. */
 export function planStep(

@@ -8,6 +8,7 @@ import { connect, type Network } from "../fetch/connect.ts";
 import { openFetcher } from "../fetch/fetcher.ts";
 import { readHead } from "../fetch/head.ts";
 import type { Source } from "../fetch/source.ts";
+import { canonicalTree } from "../git/canonical-tree.ts";
 import { makeScratchFolder, type ScratchFolder } from "../git/scratch-folder.ts";
 import { openScratchRepository } from "../git/scratch-repository.ts";
 import { processName } from "../lib/process-name.ts";
@@ -60,6 +61,7 @@ export async function collect(
           yield* streamDiff(scratch, from, to, binary);
         },
         countBinaryFiles: async (from, to) => countBinaryFiles((await openSource()).scratch, from, to),
+        canonicalTree: async (tree) => canonicalTree((await openSource()).scratch, tree),
         gitVersion: services.gitVersion,
       },
       url: location.url,

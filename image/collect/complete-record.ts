@@ -1,6 +1,5 @@
 import packageFile from "../../package.json" with { type: "json" };
 import type { ClaimedStep, CompleteStep, StepFacts, StepKind } from "../chain/record.ts";
-import { settleAll } from "../lib/settle.ts";
 import type { Context } from "./context.ts";
 
 /** What a run learns of a step while it performs it. */
@@ -34,15 +33,14 @@ export const noChange: StepResult = {
 export async function completeRecord(
   { steps }: Context,
   claimed: ClaimedStep,
-  result: StepResult | Promise<StepResult>,
+  result: StepResult,
 ): Promise<CompleteStep> {
-  const [facts, gitVersion] = await settleAll(result, steps.gitVersion());
   return {
     ...claimed,
-    ...facts,
-    diff: facts.bytes === 0 ? null : claimed.diff,
+    ...result,
+    diff: result.bytes === 0 ? null : claimed.diff,
     state: "complete",
-    gitVersion,
+    gitVersion: await steps.gitVersion(),
     workerVersion: packageFile.version,
     started: claimed.claimed,
     finished: new Date().toISOString(),

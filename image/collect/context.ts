@@ -33,5 +33,7 @@ export interface StepSource {
   diff(from: string, to: string, binary: boolean): AsyncIterable<Uint8Array>;
   /** Returns the number of binary files in that diff. @throws GitError */
   countBinaryFiles(from: string, to: string): Promise<number>;
+  /** Returns the id that a tree of that step has once git writes it anew, if that is another one. @throws GitError */
+  canonicalTree(tree: string): Promise<string | undefined>;
   gitVersion(): Promise<string>;
 }

@@ -5,6 +5,7 @@ import type { Fetched } from "../fetch/fetch-step.ts";
 import type { Head } from "../fetch/head.ts";
 import { GitError, isFailure } from "../lib/errors.ts";
 import { emptyTree } from "../lib/object-id.ts";
+import { settleAll } from "../lib/settle.ts";
 import type { Cursor } from "../stores/stores.ts";
 import { completeRecord, noChange, type StepResult } from "./complete-record.ts";
 import type { Context } from "./context.ts";
@@ -62,13 +63,13 @@ type Attempt =
   | { readonly result: StepResult | Promise<StepResult> }
   | { readonly plan: Partial<ClaimedStep>; readonly head: Head };
 
-async function fetchAndStore(context: Context, { record }: Claim<ClaimedStep>, head: Head): Promise<Attempt> {
-  const { from, to, last, scheduled } = record;
+async function fetchAndStore(context: Context, claim: Claim<ClaimedStep>, head: Head): Promise<Attempt> {
+  const { from, to, last, scheduled } = claim.record;
   // The branch went back to where the step begins.
   if (to === last) return { result: noChange };
   const fetched = await fetchEnds(context, from, to);
   if (typeof fetched === "object" && "strategy" in fetched) {
-    return { result: storeDiff(context, record, fetched) };
+    return { result: storeDiff(context, claim, fetched) };
   }
   const at = new Date(scheduled);
   if (fetched === "from lost") {
@@ -152,7 +153,9 @@ async function complete(
   claim: Claim<ClaimedStep>,
   result: StepResult | Promise<StepResult>,
 ): Promise<Claim<CompleteStep>> {
-  return claim.complete(await completeRecord(context, claim.record, result));
+  // Both take time. Then the record, whose diff may have got another name meanwhile.
+  const [facts] = await settleAll(result, context.steps.gitVersion());
+  return claim.complete(await completeRecord(context, claim.record, facts));
 }
 
 const commitGone = (from: string) =>

@@ -1,29 +1,52 @@
-import type { ClaimedStep } from "../chain/record.ts";
+import type { Claim } from "../chain/claim.ts";
+import { type ClaimedStep, nextDiffName, type StepKind } from "../chain/record.ts";
 import { type CountedDiff, countDiff } from "../diff/statistics.ts";
 import type { Fetched } from "../fetch/fetch-step.ts";
 import { StoreError } from "../lib/errors.ts";
+import { settleAll } from "../lib/settle.ts";
 import type { ListedObject, ObjectStore } from "../stores/stores.ts";
 import { notFetched, type StepResult } from "./complete-record.ts";
 import type { Context, StepSource } from "./context.ts";
 
-/** Streams a step's diff to its name. A crash leaves no object, or the whole one, which the next run stores again. */
+/**
+ * Streams a step's diff to its name, or to another one where that is taken. A crash leaves no object, or the whole one,
+ * which the next run finds.
+ */
 export async function storeDiff(
-  { steps, settings, stores, onProgress }: Context,
-  record: ClaimedStep,
+  context: Context,
+  claim: Claim<ClaimedStep>,
   fetched: Fetched,
 ): Promise<StepResult> {
+  const { record } = claim;
+  const store = async () => {
+    for (;;) {
+      const counted = await streamToStore(context, claim.record, kindOf(record, fetched));
+      if (counted !== "taken") return counted;
+      // The record first, so that no run takes the other object for this step's diff.
+      await claim.amend({ diff: nextDiffName(claim.record.diff ?? "") });
+    }
+  };
+  const [counted, facts] = await settleAll(store(), findFacts(context, record, fetched));
+  return { ...counted, ...facts };
+}
+
+async function streamToStore(
+  { steps, settings, stores, onProgress }: Context,
+  record: ClaimedStep,
+  kind: StepKind,
+) {
   const { from, to, binary, diff: name } = record;
-  const kind = kindOf(record, fetched);
   const diff = countDiff(steps.diff(from, to, binary), settings.maxDiffBytes);
   const first = await diff.bytes.next();
   // Commits that change nothing in sum, such as a change and its revert, have no diff, and nothing is stored.
   if (!first.done && name !== null) {
-    await stores.objects.put(name, withProgress(first.value, diff, onProgress), {
-      contentType: "text/x-diff",
-      metadata: { from, to, kind },
-    });
+    const body = withProgress(first.value, diff, onProgress);
+    const details = { contentType: "text/x-diff", metadata: { from, to, kind } };
+    const isNew = await stores.objects.put(name, body, details);
+    // Of the same size, it is this diff: an answer was lost, and the SDK has sent the request again.
+    if (!isNew && (await findStored(stores.objects, name))?.bytes !== diff.statistics().bytes) return "taken";
   }
-  return { ...(await countFiles(steps, record, diff)), ...factsOf(record, fetched) };
+  return countFiles(steps, record, diff);
 }
 
 /** Returns the statistics of a diff that has ended. The diff alone does not show which renamed files are binary. */
@@ -34,27 +57,31 @@ async function countFiles(steps: StepSource, { from, to }: ClaimedStep, diff: Co
 
 /** Adds what a fetch shows to the result of a step whose diff another run has stored. */
 export async function addFacts(
-  { steps, settings }: Context,
+  context: Context,
   record: ClaimedStep,
   fetched: Fetched,
   stored: StepResult,
 ): Promise<StepResult> {
+  const { steps, settings } = context;
   const diff = countDiff(steps.diff(record.from, record.to, record.binary), settings.maxDiffBytes);
   for await (const _ of diff.bytes);
   const counted = await countFiles(steps, record, diff);
   // Another version of git may have written other bytes. The record describes those that are stored.
   const isSame =
     counted.bytes === stored.bytes && (stored.sha256 === null || stored.sha256 === counted.sha256);
-  return { ...(isSame ? counted : stored), ...factsOf(record, fetched) };
+  return { ...(isSame ? counted : stored), ...(await findFacts(context, record, fetched)) };
 }
 
 const kindOf = ({ kind }: ClaimedStep, { history }: Fetched) =>
   history?.descends === false ? "rewritten" : kind;
 
-function factsOf(record: ClaimedStep, fetched: Fetched) {
-  const { strategy, packBytes, fromTree, toTree, replayTree = null, history } = fetched;
-  const commits = history?.commits ?? null;
-  return { kind: kindOf(record, fetched), strategy, packBytes, fromTree, toTree, replayTree, commits };
+async function findFacts({ steps }: Context, record: ClaimedStep, fetched: Fetched) {
+  const { strategy, packBytes, fromTree, toTree, history } = fetched;
+  return {
+    ...{ kind: kindOf(record, fetched), strategy, packBytes, fromTree, toTree },
+    replayTree: (await steps.canonicalTree(toTree)) ?? null,
+    commits: history?.commits ?? null,
+  };
 }
 
 async function* withProgress(

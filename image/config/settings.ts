@@ -18,6 +18,8 @@ export interface Settings {
   readonly hostRequestsPerSecond: number | undefined;
   /** Certificates in PEM that git hosts' certificates must lead to; undefined for the usual ones. */
   readonly authorities: string | undefined;
+  /** The same for AWS. */
+  readonly awsAuthorities: string | undefined;
   /** How long a claimed step belongs to its run. Longer than the timeout, so that no run outlives its claim. */
   readonly leaseSeconds: number;
   /** What to do when the host no longer has the last collected commit: start a new baseline, or fail. */
@@ -66,6 +68,7 @@ const settingsSchema = z.object({
   [variables.hostConcurrency]: wholeNumber(1, 64, "8"),
   [variables.hostRequestsPerSecond]: wholeNumber(1, 1_000, "no limit"),
   [variables.authorities]: z.string().transform(readCertificates).optional(),
+  [variables.awsAuthorities]: z.string().transform(readCertificates).optional(),
   [variables.leaseSeconds]: wholeNumber(1, 604_800, `${variables.timeoutSeconds} and a minute`),
   [variables.onGoneCommit]: z
     .enum(["baseline", "fail"], { error: "must be baseline or fail; leave it unset for baseline." })
@@ -118,6 +121,7 @@ export function readSettings(environment: Environment, now: Date): Settings {
     hostConcurrency: settings[variables.hostConcurrency] ?? 8,
     hostRequestsPerSecond: settings[variables.hostRequestsPerSecond],
     authorities: settings[variables.authorities],
+    awsAuthorities: settings[variables.awsAuthorities],
     leaseSeconds,
     onGoneCommit: settings[variables.onGoneCommit],
     binary: settings[variables.binary] === "include",

@@ -14,6 +14,7 @@ export const variables = {
   hostConcurrency: "HOST_CONCURRENCY",
   hostRequestsPerSecond: "HOST_REQUESTS_PER_SECOND",
   authorities: "GIT_SSL_CAINFO",
+  awsAuthorities: "AWS_CA_BUNDLE",
   leaseSeconds: "STEP_LEASE_SECONDS",
   onGoneCommit: "ON_GONE_COMMIT",
   binary: "BINARY",

@@ -1,28 +1,41 @@
-import { type AttributesFile, findAttributes, writeAttributes } from "../git/attributes.ts";
+import { type AttributesFile, findAttributes } from "../git/attributes.ts";
 import { isBlob, streamChanges } from "../git/changes.ts";
-import { idSet } from "../lib/id-set.ts";
+import type { ScratchRepository } from "../git/scratch-repository.ts";
+import { type IdSet, idSet } from "../lib/id-set.ts";
+import { settleAll } from "../lib/settle.ts";
 import { type Attempt, receive } from "./source.ts";
 
 /** Some servers limit the size of a request to a megabyte. */
 const idsPerRequest = 20_000;
 
-/**
- * Fetches the files that the diff between two commits shows, and the `.gitattributes` that shape it.
- * @throws GitError, LimitError
- */
-export async function fetchFiles(attempt: Attempt, from: string, to: string): Promise<AttributesFile[]> {
+/** What a diff needs besides the two commits and their folders. */
+export interface NeededFiles {
+  readonly ids: IdSet;
+  /** The `.gitattributes` that shape the diff. Their ids are among the ids. */
+  readonly attributes: readonly AttributesFile[];
+}
+
+/** Lists the files that the diff between two commits shows. @throws GitError */
+export async function listNeededFiles(
+  scratch: ScratchRepository,
+  from: string,
+  to: string,
+): Promise<NeededFiles> {
   const ids = idSet();
-  const [attributes] = await Promise.all([
-    findAttributes(attempt.scratch, to),
-    (async () => {
-      // Also of files whose mode alone changed: the diff reads them.
-      for await (const change of streamChanges(attempt.scratch, from, to)) {
-        if (isBlob(change.modeBefore)) ids.add(change.idBefore);
-        if (isBlob(change.modeAfter)) ids.add(change.idAfter);
-      }
-    })(),
-  ]);
+  const listChanges = async () => {
+    // Also of files whose mode alone changed: the diff reads them.
+    for await (const change of streamChanges(scratch, from, to)) {
+      if (isBlob(change.modeBefore)) ids.add(change.idBefore);
+      if (isBlob(change.modeAfter)) ids.add(change.idAfter);
+    }
+  };
+  const [, attributes] = await settleAll(listChanges(), findAttributes(scratch, to));
   for (const { id } of attributes) ids.add(id);
+  return { ids, attributes };
+}
+
+/** Fetches files by their ids. @throws GitError, LimitError */
+export async function fetchFiles(attempt: Attempt, ids: IdSet): Promise<void> {
   let want: string[] = [];
   for (const id of ids.values()) {
     want.push(id);
@@ -31,10 +44,4 @@ export async function fetchFiles(attempt: Attempt, from: string, to: string): Pr
     want = [];
   }
   if (want.length > 0) await receive(attempt, { want });
-  return attributes;
-}
-
-/** Writes the `.gitattributes` of a commit whose files are all here. @throws GitError */
-export async function checkOutAttributes({ scratch, objects }: Attempt, commit: string): Promise<void> {
-  await writeAttributes(scratch, objects, await findAttributes(scratch, commit));
 }

@@ -1,11 +1,10 @@
-import { writeAttributes } from "../git/attributes.ts";
-import { canonicalTree } from "../git/canonical-tree.ts";
+import { findAttributes, writeAttributes } from "../git/attributes.ts";
 import { type Commit, readCommits } from "../git/commits.ts";
 import { openObjectReader } from "../git/objects.ts";
 import { GitError, isRefusal } from "../lib/errors.ts";
 import { emptyTree } from "../lib/object-id.ts";
 import { settleAll } from "../lib/settle.ts";
-import { checkOutAttributes, fetchFiles } from "./fetch-files.ts";
+import { fetchFiles, listNeededFiles } from "./fetch-files.ts";
 import { fetchHistory, type History, singleCommit } from "./history.ts";
 import type { Attempt, Source } from "./source.ts";
 import { type Ends, fetchEnds, isApplicable, type Strategy, strategies } from "./strategies.ts";
@@ -18,8 +17,6 @@ export interface Fetched {
   readonly history: History | undefined;
   readonly fromTree: string;
   readonly toTree: string;
-  /** What `toTree` is once git writes it anew, if that is another id. */
-  readonly replayTree: string | undefined;
 }
 
 /** The result of one attempt. `idsRefused`: another request for these ids would be refused again. */
@@ -66,10 +63,17 @@ async function tryStrategy(attempt: Attempt, strategy: Strategy, ends: Ends): Pr
     if (after === undefined || (from !== undefined && before === undefined)) {
       return { result: "missing", toIsHere: after !== undefined };
     }
-    const [history, replayTree] = await settleAll(
-      complete(attempt, reached, before, after),
-      canonicalTree(attempt.scratch, after.tree),
+    const { scratch, objects } = attempt;
+    const { ids, attributes } =
+      before && reached === "blobless"
+        ? await listNeededFiles(scratch, before.id, to)
+        : { ids: undefined, attributes: await findAttributes(scratch, to) };
+    // The files first: they take longest.
+    const [, history] = await settleAll(
+      ids && fetchFiles(attempt, ids),
+      before && historyOf(attempt, before, after),
     );
+    await writeAttributes(scratch, objects, attributes);
     return {
       result: "fetched",
       fetched: {
@@ -77,7 +81,6 @@ async function tryStrategy(attempt: Attempt, strategy: Strategy, ends: Ends): Pr
         history,
         fromTree: before?.tree ?? emptyTree,
         toTree: after.tree,
-        replayTree,
       },
     };
   } catch (error) {
@@ -98,28 +101,6 @@ function classify(error: GitError, { from, to }: Ends, servesAnyObject: boolean)
     throw damaged(error, missing);
   }
   return { result: "refused", error, idsRefused: isEnd || /unadvertised/.test(error.message) };
-}
-
-/** Completes a fetch of two commits: the files that the diff shows, and the history between the commits. */
-async function complete(
-  attempt: Attempt,
-  strategy: Strategy,
-  from: Commit | undefined,
-  to: Commit,
-): Promise<History | undefined> {
-  if (from === undefined || strategy !== "blobless") {
-    const [history] = await settleAll(
-      from && historyOf(attempt, from, to),
-      checkOutAttributes(attempt, to.id),
-    );
-    return history;
-  }
-  const [history, attributes] = await settleAll(
-    historyOf(attempt, from, to),
-    fetchFiles(attempt, from.id, to.id),
-  );
-  await writeAttributes(attempt.scratch, attempt.objects, attributes);
-  return history;
 }
 
 /** Undefined where the host lacks an object of a commit in between, which the diff does without. */

@@ -1,7 +1,9 @@
+import { setImmediate } from "node:timers/promises";
 import { indexPack, type StoredPack } from "../git/index-pack.ts";
 import type { ObjectReader } from "../git/objects.ts";
 import type { ScratchRepository } from "../git/scratch-repository.ts";
-import type { Connection, FetchRequest } from "../host/connection.ts";
+import type { Connection, FetchAnswer, FetchRequest } from "../host/connection.ts";
+import { settleAll } from "../lib/settle.ts";
 
 /** A repository to fetch from: the connection to its host, and the scratch repository for what is fetched. */
 export interface Source {
@@ -30,8 +32,16 @@ export async function receive(
   { connection, scratch, maxPackBytes, onProgress, onPack }: Attempt,
   request: FetchRequest,
 ): Promise<Received> {
-  const { pack, ...boundary } = await connection.fetch(request, scratch.signal);
-  const stored = await indexPack(pack, scratch, maxPackBytes, onProgress);
+  const answer = connection.fetch(request, scratch.signal);
+  answer.catch(() => {}); // Thrown below.
+  // The request leaves first. Then git starts, while the host prepares its answer.
+  await setImmediate();
+  const pack = indexPack(packOf(answer), scratch, maxPackBytes, onProgress);
+  const [{ shallow, unshallow }, stored] = await settleAll(answer, pack);
   onPack(stored.bytes);
-  return { ...boundary, pack: stored };
+  return { shallow, unshallow, pack: stored };
+}
+
+async function* packOf(answer: Promise<FetchAnswer>): AsyncGenerator<Uint8Array> {
+  yield* (await answer).pack;
 }

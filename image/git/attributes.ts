@@ -1,4 +1,5 @@
-import { mkdir, open } from "node:fs/promises";
+import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { GitError } from "../lib/errors.ts";
 import { emptyTree } from "../lib/object-id.ts";
 import { streamChanges } from "./changes.ts";
 import type { ObjectReader } from "./objects.ts";
@@ -40,14 +41,26 @@ export async function writeAttributes(
   objects: ObjectReader,
   files: readonly AttributesFile[],
 ): Promise<void> {
-  for (const { id, path } of files) {
-    const full = Buffer.concat([Buffer.from(`${worktree}/`), Buffer.from(path, "latin1")]);
-    await mkdir(full.subarray(0, full.lastIndexOf("/")), { recursive: true });
-    const file = await open(full, "w");
+  const ids = files.map(({ id }) => id);
+  if ((await objects.info(ids)).length < ids.length) throw incomplete();
+  const paths = files.values();
+  for await (const { content } of objects.contents(ids)) {
+    const path = Buffer.from(paths.next().value?.path ?? "", "latin1");
+    const full = Buffer.concat([Buffer.from(`${worktree}/`), path]);
+    // Few and small. The event loop would take longer than the disk.
+    mkdirSync(full.subarray(0, full.lastIndexOf("/")), { recursive: true });
+    const file = openSync(full, "w");
     try {
-      for await (const chunk of objects.content(id)) await file.writeFile(chunk);
+      for await (const chunk of content) writeSync(file, chunk);
     } finally {
-      await file.close();
+      closeSync(file);
     }
   }
 }
+
+const incomplete = () =>
+  new GitError(
+    "host-damaged",
+    "The host did not send a .gitattributes file that the diff needs.",
+    "Have the host's repository repaired (git fsck shows what is missing).",
+  );

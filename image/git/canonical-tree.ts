@@ -1,13 +1,11 @@
 import { Readable } from "node:stream";
+import { idSet } from "../lib/id-set.ts";
 import { emptyTree } from "../lib/object-id.ts";
+import { openObjectReader } from "./objects.ts";
 import type { ScratchRepository } from "./scratch-repository.ts";
 
 const modes: ReadonlySet<string> = new Set(["100644", "100755", "120000", "160000", "40000"]);
-const [space, nul, newline] = [" ", "\0", "\n"].map((character) => character.charCodeAt(0)) as [
-  number,
-  number,
-  number,
-];
+const [space, nul] = [" ", "\0"].map((character) => character.charCodeAt(0)) as [number, number];
 const idBytes = 20;
 
 /**
@@ -25,31 +23,54 @@ export async function canonicalTree(scratch: ScratchRepository, tree: string): P
 
 /** Returns whether a tree, or one of the folders in it, has an entry that git would not write. */
 async function isOdd(scratch: ScratchRepository, root: string): Promise<boolean> {
+  const ids = idSet();
+  ids.add(root);
+  let rest = "";
   // Submodules are among them.
-  const listed = await scratch.run(["ls-tree", "-r", "-d", "--format=%(objecttype) %(objectname)", root]);
-  const ids = new Set([root, ...[...listed.matchAll(/^tree (.+)$/gm)].map(([, id = ""]) => id)]);
-  if (ids.has(emptyTree) && root !== emptyTree) return true;
-  const input = [...ids, ""].join("\n");
-  let rest: Buffer = Buffer.alloc(0);
-  // Each object comes as `id type size`, its content, and a newline.
-  for await (const chunk of scratch.stream(["cat-file", "--batch", "--buffer"], { input })) {
-    rest = rest.length === 0 ? Buffer.from(chunk) : Buffer.concat([rest, chunk]);
-    for (let headEnd = rest.indexOf(newline); headEnd >= 0; headEnd = rest.indexOf(newline)) {
-      const size = Number(rest.toString("latin1", 0, headEnd).split(" ")[2]);
-      if (Number.isNaN(size))
-        throw new Error(`git cat-file lacks a tree: ${rest.toString("latin1", 0, headEnd)}`);
-      const end = headEnd + 1 + size;
-      if (rest.length <= end) break;
-      if (hasOddMode(rest.subarray(headEnd + 1, end))) return true;
-      rest = rest.subarray(end + 1);
-    }
+  const listing = scratch.stream(["ls-tree", "-r", "-d", "--format=%(objecttype) %(objectname)", root]);
+  for await (const chunk of listing) {
+    const lines = (rest + Buffer.from(chunk).toString("latin1")).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) if (line.startsWith("tree ")) ids.add(line.slice("tree ".length));
   }
-  return false;
+  if (root !== emptyTree && ids.has(emptyTree)) return true;
+  await using objects = openObjectReader(scratch);
+  let odd = false;
+  for await (const { content } of objects.contents(ids.values())) {
+    const readModes = modeReader((mode) => {
+      odd ||= !modes.has(mode);
+    });
+    for await (const chunk of content) readModes(chunk);
+  }
+  return odd;
 }
 
-function hasOddMode(tree: Buffer): boolean {
-  for (let at = 0; at < tree.length; at = tree.indexOf(nul, at) + 1 + idBytes) {
-    if (!modes.has(tree.toString("latin1", at, tree.indexOf(space, at)))) return true;
-  }
-  return false;
+/** Returns a function that reads a tree chunk by chunk: entries of a mode, a space, a name, a null byte, and an id. */
+function modeReader(onMode: (mode: string) => void): (chunk: Uint8Array) => void {
+  let mode = "";
+  let inName = false;
+  let idLeft = 0;
+  return (chunk) => {
+    for (let at = 0; at < chunk.length; ) {
+      if (idLeft > 0) {
+        const length = Math.min(idLeft, chunk.length - at);
+        idLeft -= length;
+        at += length;
+      } else if (inName) {
+        const end = chunk.indexOf(nul, at);
+        if (end < 0) return;
+        [inName, idLeft, at] = [false, idBytes, end + 1];
+      } else if (chunk[at] === space) {
+        onMode(mode);
+        [mode, inName] = ["", true];
+        at++;
+      } else {
+        // Mostly there is no loop: a mode has five or six digits, and lies within one chunk.
+        const end = chunk.indexOf(space, at);
+        const stop = end < 0 ? chunk.length : end;
+        mode += Buffer.from(chunk.subarray(at, stop)).toString("latin1");
+        at = stop;
+      }
+    }
+  };
 }

@@ -12,12 +12,11 @@ const largestCommit = 16 * 1024 * 1024;
 
 /** Returns those of these objects that are there and are commits. @throws GitError for a commit that is too large */
 export async function readCommits(objects: ObjectReader, ids: readonly string[]): Promise<Commit[]> {
+  const found = (await objects.info(ids)).filter(({ type }) => type === "commit");
+  for (const { id, bytes } of found) if (bytes > largestCommit) throw tooLarge(id, bytes);
   const commits: Commit[] = [];
-  for (const { id, type, bytes } of await objects.info(ids)) {
-    if (type !== "commit") continue;
-    if (bytes > largestCommit) throw tooLarge(id, bytes);
-    const text = Buffer.concat(await Array.fromAsync(objects.content(id))).toString("latin1");
-    commits.push(parseCommit(id, text));
+  for await (const { id, content } of objects.contents(found.map(({ id }) => id))) {
+    commits.push(parseCommit(id, Buffer.concat(await Array.fromAsync(content)).toString("latin1")));
   }
   return commits;
 }

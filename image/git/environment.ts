@@ -23,6 +23,8 @@ const hermetic: readonly (readonly [string, string])[] = [
   ["core.fsmonitor", "false"],
   ["gc.auto", "0"],
   ["maintenance.auto", "false"],
+  // A scratch repository outlives no crash.
+  ["core.fsync", "none"],
 ];
 
 /** Returns the whole environment of a git process. Configuration goes through it, and never to disk. */

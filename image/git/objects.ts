@@ -12,8 +12,12 @@ export interface ObjectInfo {
 export interface ObjectReader extends AsyncDisposable {
   /** Returns type and size of those of these objects that are there, in their order. @throws GitError */
   info(ids: readonly string[]): Promise<ObjectInfo[]>;
-  /** Streams an object's content, to its end. @throws GitError */
-  content(id: string): AsyncGenerator<Uint8Array, void, void>;
+  /** Streams those of these objects that are there, in their order. Each one's content must be read before the next. @throws GitError */
+  contents(ids: Iterable<string>): AsyncGenerator<ObjectContent, void, void>;
+}
+
+export interface ObjectContent extends ObjectInfo {
+  readonly content: AsyncGenerator<Uint8Array, void, void>;
 }
 
 export function openObjectReader(scratch: ScratchRepository): ObjectReader {
@@ -47,6 +51,17 @@ export function openObjectReader(scratch: ScratchRepository): ObjectReader {
     const [id = "", type = "", bytes] = (await line()).split(" ");
     return bytes === undefined ? undefined : { id, type, bytes: Number(bytes) };
   };
+  async function* content(bytes: number) {
+    // And a newline.
+    for (let left = bytes + 1; left > 0; ) {
+      if (buffered.length === 0) await fill();
+      const piece = buffered.subarray(0, left);
+      buffered = buffered.subarray(piece.length);
+      left -= piece.length;
+      const content = left === 0 ? piece.subarray(0, -1) : piece;
+      if (content.length > 0) yield content;
+    }
+  }
   // One request at a time: the answers come in the order of the requests.
   let last: Promise<unknown> = Promise.resolve();
   const takeTurn = async (): Promise<() => void> => {
@@ -61,9 +76,7 @@ export function openObjectReader(scratch: ScratchRepository): ObjectReader {
       const endTurn = await takeTurn();
       try {
         const found: ObjectInfo[] = [];
-        // In portions, so that neither side waits for the other with its pipe full.
-        for (let start = 0; start < ids.length; start += portion) {
-          const some = ids.slice(start, start + portion);
+        for (const some of portions(ids)) {
           send(some.map((id) => `info ${id}`));
           for (const _ of some) {
             const info = await head();
@@ -75,19 +88,16 @@ export function openObjectReader(scratch: ScratchRepository): ObjectReader {
         endTurn();
       }
     },
-    async *content(id) {
+    async *contents(ids) {
       const endTurn = await takeTurn();
       try {
-        send([`contents ${id}`]);
-        const info = await head();
-        // And a newline.
-        for (let left = (info?.bytes ?? -1) + 1; left > 0; ) {
-          if (buffered.length === 0) await fill();
-          const piece = buffered.subarray(0, left);
-          buffered = buffered.subarray(piece.length);
-          left -= piece.length;
-          const content = left === 0 ? piece.subarray(0, -1) : piece;
-          if (content.length > 0) yield content;
+        for (const some of portions(ids)) {
+          send(some.map((id) => `contents ${id}`));
+          for (const _ of some) {
+            const info = await head();
+            if (info === undefined) continue;
+            yield { ...info, content: content(info.bytes) };
+          }
         }
       } finally {
         endTurn();
@@ -100,7 +110,17 @@ export function openObjectReader(scratch: ScratchRepository): ObjectReader {
   };
 }
 
-const portion = 1_000;
+/** Splits requests, so that neither side waits for the other with its pipe full. */
+function* portions(ids: Iterable<string>): Generator<string[]> {
+  let portion: string[] = [];
+  for (const id of ids) {
+    portion.push(id);
+    if (portion.length < 1_000) continue;
+    yield portion;
+    portion = [];
+  }
+  if (portion.length > 0) yield portion;
+}
 
 const ended = () =>
   new GitError("git-failed", "git cat-file ended before its answer.", "Start again; report it if it lasts.");

@@ -1,4 +1,5 @@
-import { mkdtemp, readdir } from "node:fs/promises";
+import { mkdtempSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { LimitError } from "../lib/errors.ts";
@@ -21,7 +22,7 @@ export async function removeAbandonedFolders(): Promise<void> {
 /** Makes a folder below TMPDIR, which is deleted at the end. @throws LimitError if TMPDIR cannot be written */
 export async function makeScratchFolder(): Promise<ScratchFolder> {
   try {
-    const path = await mkdtemp(join(resolve(tmpdir()), `git-diff-${processName()}-`));
+    const path = mkdtempSync(join(resolve(tmpdir()), `git-diff-${processName()}-`));
     return { path, [Symbol.asyncDispose]: () => removeFolder(path) };
   } catch (error) {
     throw new LimitError(

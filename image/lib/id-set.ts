@@ -4,6 +4,7 @@ const idBytes = 20;
 export interface IdSet {
   readonly size: number;
   add(id: string): void;
+  has(id: string): boolean;
   /** Streams the ids, in no particular order. */
   values(): Generator<string>;
 }
@@ -13,12 +14,16 @@ export function idSet(): IdSet {
   let table = Buffer.alloc(slots * idBytes);
   let used = new Uint8Array(slots);
   let size = 0;
-  /** Inserts an id at its place in the table, by linear probing: ids are evenly distributed. */
-  const insert = (id: Buffer) => {
+  /** Returns the slot of an id, or the empty one where it belongs, by linear probing: ids are evenly distributed. */
+  const find = (id: Buffer): number => {
     let slot = id.readUInt32BE(0) % slots;
-    for (; used[slot]; slot = (slot + 1) % slots) {
-      if (id.compare(table, slot * idBytes, (slot + 1) * idBytes) === 0) return;
-    }
+    while (used[slot] && id.compare(table, slot * idBytes, (slot + 1) * idBytes) !== 0)
+      slot = (slot + 1) % slots;
+    return slot;
+  };
+  const insert = (id: Buffer) => {
+    const slot = find(id);
+    if (used[slot]) return;
     id.copy(table, slot * idBytes);
     used[slot] = 1;
     size++;
@@ -42,6 +47,7 @@ export function idSet(): IdSet {
       if (size * 2 > slots) grow();
       insert(Buffer.from(id, "hex"));
     },
+    has: (id) => used[find(Buffer.from(id, "hex"))] === 1,
     *values() {
       for (const id of ids()) yield id.toString("hex");
     },

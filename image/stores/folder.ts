@@ -9,7 +9,9 @@ import type { ObjectStore } from "./stores.ts";
 /** Keeps objects as files below a folder. */
 export function folderObjects(folder: string): ObjectStore {
   const write = (name: string, body: AsyncIterable<Uint8Array>, place: typeof rename) =>
-    writeAtomically(join(folder, "_unfinished", randomUUID()), body, join(folder, name), place);
+    writeAtomically(join(folder, "_unfinished", randomUUID()), body, join(folder, name), place).then(
+      () => true,
+    );
   const get = async (name: string) => {
     try {
       const text = await readFile(join(folder, name), "utf8");
@@ -19,6 +21,14 @@ export function folderObjects(folder: string): ObjectStore {
       throw error;
     }
   };
+  const create = (name: string, body: AsyncIterable<Uint8Array>) =>
+    unlessTaken(() => write(name, body, link));
+  const replace = (name: string, text: string, etag: string) =>
+    unlessTaken(async () => {
+      await using _ = await lock(join(folder, "_unfinished", `${basename(name)}.lock`));
+      if ((await get(name))?.etag !== etag) return false;
+      return write(name, toStream(text), rename);
+    });
   /** Runs `work`, and turns the system's errors into StoreErrors. */
   const mapErrors = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
     try {
@@ -35,22 +45,12 @@ export function folderObjects(folder: string): ObjectStore {
   };
   return {
     address: (name) => join(folder, name),
-    put: (name, body) => mapErrors(name, () => write(name, body, rename)),
+    put: (name, body) => mapErrors(name, () => create(name, body)),
     get: (name) => mapErrors(name, () => get(name)),
     putIf: (name, text, etag) =>
       mapErrors(name, async () => {
-        try {
-          if (etag === undefined) await write(name, toStream(text), link);
-          else {
-            await using _ = await lock(join(folder, "_unfinished", `${basename(name)}.lock`));
-            if ((await get(name))?.etag !== etag) return undefined;
-            await write(name, toStream(text), rename);
-          }
-          return etagOf(text);
-        } catch (error) {
-          if (codeOf(error) === "EEXIST") return undefined;
-          throw error;
-        }
+        if (etag === undefined) return (await create(name, toStream(text))) ? etagOf(text) : undefined;
+        return (await replace(name, text, etag)) ? etagOf(text) : undefined;
       }),
     async *list(prefix, after = "") {
       const below = dirname(`${prefix}x`);
@@ -71,6 +71,16 @@ export function folderObjects(folder: string): ObjectStore {
       }
     },
   };
+}
+
+/** Returns false where a file, or the lock on it, is there already. */
+async function unlessTaken(work: () => Promise<boolean>): Promise<boolean> {
+  try {
+    return await work();
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    throw error;
+  }
 }
 
 const etagOf = (text: string) => createHash("sha256").update(text).digest("hex");

@@ -6,6 +6,7 @@ import {
   PutParameterCommand,
   type PutParameterCommandInput,
   SSMClient,
+  type SSMClientConfig,
 } from "@aws-sdk/client-ssm";
 import type { Environment } from "../lib/environment.ts";
 import { openPace } from "./pace.ts";
@@ -28,9 +29,15 @@ const longestWaitMilliseconds = 500;
 /** A role of an older stack may not read many parameters at once. */
 const denialsUntilSingle = 3;
 
-export function openParameterStore(environment: Environment): ParameterStore {
+export function openParameterStore(
+  environment: Environment,
+  access: Pick<SSMClientConfig, "requestHandler" | "credentials">,
+): ParameterStore {
   // Without the SDK's own retries, whose quota all cursors would share.
-  return parameterStore(new SSMClient({ maxAttempts: 1 }), Number(environment.AWS_MAX_ATTEMPTS || 10));
+  return parameterStore(
+    new SSMClient({ ...access, maxAttempts: 1 }),
+    Number(environment.AWS_MAX_ATTEMPTS || 10),
+  );
 }
 
 /** @param attempts for each request. Writes that are throttled wait as long as it takes. */

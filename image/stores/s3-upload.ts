@@ -18,7 +18,10 @@ interface Target {
   readonly Key: string;
 }
 
-/** Streams `body` into an object. If anything fails, no object appears, and the upload is withdrawn from S3. */
+/**
+ * Streams `body` into a new object. If anything fails, no object appears, and the upload is withdrawn from S3. An object
+ * that is there stays as it is: S3 then answers with PreconditionFailed.
+ */
 export async function upload(
   client: S3Client,
   target: Target,
@@ -30,7 +33,13 @@ export async function upload(
   const tooLate = new AbortController();
   const upload = new Upload({
     client: stoppable(client, signal, tooLate.signal),
-    params: { ...target, Body: source, ContentType: contentType, Metadata: { ...metadata } },
+    params: {
+      ...target,
+      Body: source,
+      ContentType: contentType,
+      Metadata: { ...metadata },
+      IfNoneMatch: "*",
+    },
     partSize: partBytes,
     queueSize: partsAtOnce,
     // `withdraw` does it below, so that a failed withdrawal does not hide the first error.

@@ -1,18 +1,36 @@
 import type { Readable } from "node:stream";
 import { GetObjectCommand, PutObjectCommand, paginateListObjectsV2, S3Client } from "@aws-sdk/client-s3";
+import type { FetchHttpHandler } from "@smithy/fetch-http-handler";
 import type { Environment } from "../lib/environment.ts";
 import { StoreError } from "../lib/errors.ts";
+import { type ConditionCheck, conditionFailed, openConditionCheck } from "./condition-check.ts";
 import { upload, withdrawalMilliseconds } from "./s3-upload.ts";
 import type { ObjectStore } from "./stores.ts";
 
-export function openS3(environment: Environment): S3Client {
-  const endpoint = environment.AWS_ENDPOINT_URL_S3 || environment.AWS_ENDPOINT_URL;
-  // Other S3 servers seldom have a host name for each bucket.
-  return new S3Client({ forcePathStyle: endpoint !== undefined, followRegionRedirects: true });
+/** S3, shared by all repositories of a run. */
+export interface S3 {
+  readonly client: S3Client;
+  /** Keeps objects below `destination`, a `bucket` or `bucket/prefix`. */
+  objects(destination: string, signal: AbortSignal): ObjectStore;
 }
 
-/** Keeps objects below `destination`, a `bucket` or `bucket/prefix`. */
-export function s3Objects(client: S3Client, destination: string, signal: AbortSignal): ObjectStore {
+export function openS3(environment: Environment, requestHandler: FetchHttpHandler): S3 {
+  const endpoint = environment.AWS_ENDPOINT_URL_S3 || environment.AWS_ENDPOINT_URL;
+  // Other S3 servers seldom have a host name for each bucket.
+  const forcePathStyle = endpoint !== undefined;
+  const client = new S3Client({ requestHandler, forcePathStyle, followRegionRedirects: true });
+  // Amazon's own obeys conditions.
+  const check = endpoint === undefined ? undefined : openConditionCheck(client);
+  return { client, objects: (destination, signal) => s3Objects(client, check, destination, signal) };
+}
+
+/** @param checkConditions undefined for a server that is known to obey conditions */
+export function s3Objects(
+  client: S3Client,
+  checkConditions: ConditionCheck | undefined,
+  destination: string,
+  signal: AbortSignal,
+): ObjectStore {
   const [bucket = "", ...prefix] = destination.split("/");
   const keyOf = (name: string) => [...prefix, name].join("/");
   const options = () => ({
@@ -21,7 +39,7 @@ export function s3Objects(client: S3Client, destination: string, signal: AbortSi
   });
   const fail = (name: string, access: Access, error: unknown): never => {
     signal.throwIfAborted();
-    throw toStoreError(bucket, keyOf(name), access, error as Error);
+    throw error instanceof StoreError ? error : toStoreError(bucket, keyOf(name), access, error as Error);
   };
   return {
     address: (name) => `s3://${bucket}/${keyOf(name)}`,
@@ -45,11 +63,10 @@ export function s3Objects(client: S3Client, destination: string, signal: AbortSi
         ...(etag === undefined ? { IfNoneMatch: "*" } : { IfMatch: etag }),
       });
       try {
+        await checkConditions?.(bucket, keyOf("_steps/check"), options().abortSignal);
         return (await client.send(request, options())).ETag;
       } catch (error) {
-        // 412: the condition does not hold. 409: another write of the object is under way. 404: it was deleted.
-        const { name: reason } = error as Error;
-        if (/PreconditionFailed|ConditionalRequestConflict|NoSuchKey/.test(reason)) return undefined;
+        if (conditionFailed(error)) return undefined;
         return fail(name, "written", error);
       }
     },
@@ -82,10 +99,12 @@ export function s3Objects(client: S3Client, destination: string, signal: AbortSi
       });
       try {
         await upload(client, { Bucket: bucket, Key: keyOf(name) }, watched, details, signal);
+        return true;
       } catch (error) {
         signal.throwIfAborted();
         if (bodyError !== undefined) throw bodyError;
-        fail(name, "written", error);
+        if (conditionFailed(error)) return false;
+        return fail(name, "written", error);
       }
     },
   };

@@ -21,9 +21,10 @@ export interface Cursor {
 export interface ObjectStore {
   /**
    * Stores an object, whole or not at all. It appears only once `body` has ended.
+   * Returns false where there is an object of this name, which stays as it is.
    * @throws StoreError, or the error of `body`
    */
-  put(name: string, body: AsyncIterable<Uint8Array>, details: ObjectDetails): Promise<void>;
+  put(name: string, body: AsyncIterable<Uint8Array>, details: ObjectDetails): Promise<boolean>;
   /** Returns a small object, or undefined where there is none. @throws StoreError */
   get(name: string): Promise<VersionedText | undefined>;
   /**

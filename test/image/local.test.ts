@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
@@ -194,4 +194,13 @@ test("in a terminal: progress while it works, then readable lines, and no JSON",
   expect(text).toMatch(/3 files, \d+ lines added, 0 removed, \d+ bytes/);
   expect(text.trimEnd()).toMatch(/2 repositories in \d+\.\d s: 2 collected$/);
   expect(diffsIn(await kept())).toHaveLength(2);
+});
+
+test("on Windows there is one sentence instead", async () => {
+  const preload = join(checkout.path, "windows.ts");
+  await writeFile(preload, 'Object.defineProperty(process, "platform", { value: "win32" });\n');
+  const { status, events, stderr } = await local([], { BUN_OPTIONS: `--preload=${preload}` });
+  expect({ status, stderr }).toEqual({ status: 2, stderr: "" });
+  expect(events).toMatchObject([{ code: "configuration", problems: [expect.stringContaining("WSL")] }]);
+  expect(await kept()).toEqual(new Map());
 });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import type { Repository } from "../../fixtures/repository.ts";
+import { testAll } from "../../fixtures/requirements.ts";
 import { openTestbed, type Target, type Testbed } from "../../fixtures/testbed.ts";
 import { type Running, startWorker } from "../../fixtures/worker.ts";
 
@@ -27,6 +28,8 @@ async function until(running: Running, condition: () => boolean): Promise<void> 
     await Bun.sleep(10);
   }
 }
+
+const uploading = (target: Target) => () => callsTo(target).includes("UploadPart");
 
 /** Processes that were given the worker's temporary folder, or are in it. */
 async function processesIn(folder: string): Promise<string[]> {
@@ -101,36 +104,63 @@ describe.each([
   ["SIGTERM", 143],
   ["SIGINT", 130],
 ] as const)("%s", (signal, status) => {
+  // It takes long, and both signals do the same.
+  const testOnce = test.skipIf(!testAll || signal !== "SIGTERM");
+
   /** Stops the worker at a moment, and expects that it ends soon, with nothing running or lying about. */
-  async function stop(target: Target, moment: () => boolean) {
+  async function stop(target: Target, moment: () => boolean, after = () => {}) {
     const running = await startWorker(target.environment);
     await until(running, moment);
     expect(await processesIn(running.temporary)).not.toEqual([]);
     const sent = performance.now();
     running.process.kill(signal);
+    after();
     const ran = await running.finished;
-    expect(performance.now() - sent).toBeLessThan(10_000);
     expect(await processesIn(running.temporary)).toEqual([]);
     expect(ran).toMatchObject({ status, left: [], stderr: "" });
     expect(ran.events.at(0)).toMatchObject({ event: "failed", code: "stopped" });
-    await target.expectUntouched();
+    return (performance.now() - sent) / 1_000;
   }
 
   test("during a fetch", async () => {
     const target = await testbed.target(small);
     testbed.host.options.hang = true;
-    await stop(target, () => testbed.host.requests.length > 0);
+    expect(await stop(target, () => testbed.host.requests.length > 0)).toBeLessThan(10);
+    await target.expectUntouched();
   });
 
   test("during an upload", async () => {
     const target = await testbed.target(large);
     testbed.aws.fail({ operation: "UploadPart", nth: "all", how: { delayMs: 500 } });
-    await stop(target, () => callsTo(target).includes("UploadPart"));
+    expect(await stop(target, uploading(target))).toBeLessThan(10);
+    await target.expectUntouched();
   });
 
   test("during an upload that gets no answer", async () => {
     const target = await testbed.target(large);
     testbed.aws.fail({ operation: "UploadPart", nth: "all", how: "hang" });
-    await stop(target, () => callsTo(target).includes("UploadPart"));
+    expect(await stop(target, uploading(target))).toBeLessThan(10);
+    await target.expectUntouched();
+  });
+
+  testOnce("while S3 is slow: the upload is withdrawn and the claim released", async () => {
+    const target = await testbed.target(large);
+    testbed.aws.fail({ operation: "UploadPart", nth: "all", how: "hang" });
+    const slow = () => {
+      for (const operation of ["AbortMultipartUpload", "PutObject"])
+        testbed.aws.fail({ operation, nth: "all", how: { delayMs: 4_000 } });
+    };
+    expect(await stop(target, uploading(target), slow)).toBeWithin(8, 20);
+    await target.expectUntouched();
+  });
+
+  testOnce("while S3 answers nothing: the end comes in time nevertheless", async () => {
+    const target = await testbed.target(large);
+    testbed.aws.fail({ operation: "UploadPart", nth: "all", how: "hang" });
+    const silent = () => {
+      for (const operation of ["AbortMultipartUpload", "PutObject", "GetObject", "ListObjectsV2"])
+        testbed.aws.fail({ operation, nth: "all", how: "hang" });
+    };
+    expect(await stop(target, uploading(target), silent)).toBeLessThan(25);
   });
 });

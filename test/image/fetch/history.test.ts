@@ -126,6 +126,24 @@ describe.each(seeing)("where the host %s still has the old commit", (_, options,
   });
 });
 
+test.each([
+  ["protocol 2", {}, "rewritten"],
+  // It serves nothing that only a hidden ref has.
+  ["protocol 0, no unadvertised commits", { ...old, unadvertised: false }, "restarted"],
+] as const)("a host may hide the ref that keeps the old commit: %s", async (_, options, kind) => {
+  await days(3);
+  const from = await commit("file", day(4));
+  await repository.git("update-ref", "refs/pull/1/head", from);
+  await repository.git("reset", "--quiet", "--hard", "HEAD~2");
+  const to = await commit("rewritten", day(5));
+  Object.assign(testbed.host.options, { ...options, hiddenRefs: "refs/pull" });
+  const { status, record, diff } = await collect(from);
+  expect(status).toBe(0);
+  expect(record).toMatchObject({ state: "complete", kind, to });
+  const start = kind === "rewritten" ? from : null;
+  expect(diff).toBe(latin1(await oracle(repository.path, start, to)));
+});
+
 test("a forced push of more commits than the first depth brings is reported as rewritten, too", async () => {
   await days(25);
   const from = await commit("file", day(26));

@@ -160,19 +160,32 @@ describe("https", () => {
     expect(secure.requests).toEqual([]);
   });
 
-  test("through a proxy, which learns nothing but the host", async () => {
-    await using proxy = await startConnectProxy({ host: "127.0.0.1", port: secure.port });
-    const target = await testbed.target(small);
-    const ran = await target.run({
+  const runThrough = async (target: Target, port: number, credentials: string) =>
+    target.run({
       GIT_REPO: "https://git.example/small.git",
       GIT_HTTP_CREDENTIALS,
       GIT_SSL_CAINFO: certificate.ca,
-      HTTPS_PROXY: proxy.url,
+      HTTPS_PROXY: `http://${credentials}@127.0.0.1:${port}`,
       NO_PROXY: "127.0.0.1",
     });
+
+  test("through a proxy, which learns nothing but the host", async () => {
+    await using proxy = await startConnectProxy({ host: "127.0.0.1", port: secure.port }, "ann:of the proxy");
+    const target = await testbed.target(small);
+    const ran = await runThrough(target, proxy.port, "ann:of%20the%20proxy");
     expect(ran.status).toBe(0);
     expect(new Set(proxy.hosts)).toEqual(new Set(["git.example:443"]));
     expect(revealed(proxy.heads.join())).toEqual([]);
     await target.expectCollected();
+  });
+
+  test("not through a proxy that refuses the password, which no message repeats", async () => {
+    await using proxy = await startConnectProxy({ host: "127.0.0.1", port: secure.port }, "ann:right");
+    const target = await testbed.target(small);
+    const ran = await runThrough(target, proxy.port, "ann:wrong-one");
+    const url = "https://git.example/small.git";
+    await target.expectFailed(ran, "git-unreachable", "proxy refused", url);
+    expect(ran.stdout).not.toContain("wrong-one");
+    expect(secure.requests).toEqual([]);
   });
 });

@@ -54,8 +54,14 @@ test("old trees that git would not write today are replayed, and noted", async (
       ["40000", "empty", EMPTY_TREE],
       ["100644", "file", await writeBlob("three\n")],
     ],
-    // And an ordinary tree.
+    // An ordinary tree.
     async () => [["100644", "file", await writeBlob("four\n")]],
+    // And a large one, whose last entry is odd.
+    async () => {
+      const blob = await writeBlob("five\n");
+      const names = Array.from({ length: 5_000 }, (_, index) => `file-${10_000 + index}`);
+      return [...names.map((name) => ["100644", name, blob] as const), ["100664", "odd", blob]];
+    },
   ];
   await repository.gitBytes(["hash-object", "-t", "tree", "-w", "--stdin"], "");
   for (const tree of trees) {
@@ -69,12 +75,12 @@ test("old trees that git would not write today are replayed, and noted", async (
     "verified",
     "summary",
   ]);
-  expect(events.at(-2)).toMatchObject({ holds: true, replayed: 4, notes: 1 });
+  expect(events.at(-2)).toMatchObject({ holds: true, replayed: 5, notes: 1 });
   expect(status).toBe(0);
 
   const results = join(folder, "git-diffs", (await readdir(join(folder, "git-diffs")))[0] ?? "");
   const records = await Promise.all(
-    [1, 2, 3, 4].map(async (number) =>
+    [1, 2, 3, 4, 5].map(async (number) =>
       JSON.parse(await readFile(join(results, `_steps/000000000${number}.json`), "utf8")),
     ),
   );
@@ -83,6 +89,7 @@ test("old trees that git would not write today are replayed, and noted", async (
     true,
     true,
     false,
+    true,
   ]);
 
   // A real difference is still found.

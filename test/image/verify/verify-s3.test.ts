@@ -4,7 +4,7 @@ import { DeleteParameterCommand } from "@aws-sdk/client-ssm";
 import { recordName } from "../../../image/chain/record.ts";
 import { makeRepository, type Repository } from "../../fixtures/repository.ts";
 import { openTestbed, type Target, type Testbed } from "../../fixtures/testbed.ts";
-import { type Ran, runWorker } from "../../fixtures/worker.ts";
+import { type Ran, runWorker, startWorker } from "../../fixtures/worker.ts";
 
 setDefaultTimeout(60_000);
 
@@ -155,4 +155,20 @@ test("words that the worker does not know start nothing", async () => {
     expect(events.map(({ code }) => code)).toEqual(["configuration"]);
   }
   expect(testbed.aws.calls.length).toBe(calls);
+});
+
+test("a verification has a deadline, and ends with a signal", async () => {
+  testbed.aws.fail({ operation: "GetObject", path: bucket, nth: "all", how: "hang" });
+  const limited = await runWorker({ ...environment, REPOSITORY_TIMEOUT_SECONDS: "1" }, { args: ["verify"] });
+  expect(codesOf(limited)).toEqual(["deadline", "summary"]);
+  expect(limited).toMatchObject({ status: 1, left: [], stderr: "" });
+  expect(limited.seconds).toBeLessThan(10);
+
+  const running = await startWorker(environment, { args: ["verify"] });
+  const before = testbed.aws.calls.length;
+  while (testbed.aws.calls.length === before) await Bun.sleep(20);
+  running.process.kill("SIGTERM");
+  const stopped = await running.finished;
+  expect(codesOf(stopped)).toEqual(["stopped", "summary"]);
+  expect(stopped).toMatchObject({ status: 143, left: [] });
 });
