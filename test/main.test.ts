@@ -1,10 +1,11 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readEnvironment } from "../image/config/environment.ts";
 import { IMAGE, ref, repositories, SMALLEST, Template } from "./fixtures/template.ts";
 
+setDefaultTimeout(60_000);
 const smallest = new Template(SMALLEST);
 
 test("the smallest stack is these resources and no others", () => {

@@ -35,6 +35,7 @@ export function lineReader(handlers: LineHandlers): (chunk: Uint8Array) => void 
   let atLineStart = true;
   let inHunk = false;
   return (chunk) => {
+    const buffer = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
     let passed = 0;
     const passHunk = (end: number) => {
       if (end > passed) handlers.hunk?.(chunk.subarray(passed, end));
@@ -54,7 +55,7 @@ export function lineReader(handlers: LineHandlers): (chunk: Uint8Array) => void 
       } else {
         passHunk(start);
         passed = Math.min(stop + 1, chunk.length);
-        header += Buffer.from(chunk.subarray(start, stop)).toString("latin1");
+        header += buffer.toString("latin1", start, stop);
         if (end >= 0) {
           const hunk = /^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@/.exec(header);
           if (hunk) [before, after] = [Number(hunk[1] ?? 1), Number(hunk[2] ?? 1)];

@@ -37,11 +37,13 @@ export async function listNeededFiles(
 /** Fetches files by their ids. @throws GitError, LimitError */
 export async function fetchFiles(attempt: Attempt, ids: IdSet): Promise<void> {
   let want: string[] = [];
-  for (const id of ids.values()) {
+  for (const id of ids.drain()) {
     want.push(id);
     if (want.length < idsPerRequest) continue;
     await receive(attempt, { want });
     want = [];
+    // Bun alone would let the memory of the requests grow.
+    Bun.gc(true);
   }
   if (want.length > 0) await receive(attempt, { want });
 }

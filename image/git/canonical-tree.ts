@@ -36,7 +36,7 @@ async function isOdd(scratch: ScratchRepository, root: string): Promise<boolean>
   if (root !== emptyTree && ids.has(emptyTree)) return true;
   await using objects = openObjectReader(scratch);
   let odd = false;
-  for await (const { content } of objects.contents(ids.values())) {
+  for await (const { content } of objects.contents(ids.drain())) {
     const readModes = modeReader((mode) => {
       odd ||= !modes.has(mode);
     });
@@ -46,7 +46,7 @@ async function isOdd(scratch: ScratchRepository, root: string): Promise<boolean>
 }
 
 /** Returns a function that reads a tree chunk by chunk: entries of a mode, a space, a name, a null byte, and an id. */
-function modeReader(onMode: (mode: string) => void): (chunk: Uint8Array) => void {
+function modeReader(onMode: (mode: string) => void): (chunk: Buffer) => void {
   let mode = "";
   let inName = false;
   let idLeft = 0;
@@ -68,7 +68,7 @@ function modeReader(onMode: (mode: string) => void): (chunk: Uint8Array) => void
         // Mostly there is no loop: a mode has five or six digits, and lies within one chunk.
         const end = chunk.indexOf(space, at);
         const stop = end < 0 ? chunk.length : end;
-        mode += Buffer.from(chunk.subarray(at, stop)).toString("latin1");
+        mode += chunk.toString("latin1", at, stop);
         at = stop;
       }
     }

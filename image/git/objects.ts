@@ -17,7 +17,7 @@ export interface ObjectReader extends AsyncDisposable {
 }
 
 export interface ObjectContent extends ObjectInfo {
-  readonly content: AsyncGenerator<Uint8Array, void, void>;
+  readonly content: AsyncGenerator<Buffer, void, void>;
 }
 
 export function openObjectReader(scratch: ScratchRepository): ObjectReader {

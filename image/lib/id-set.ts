@@ -1,55 +1,75 @@
 const idBytes = 20;
+const largestLoad = 0.7;
 
 /** A set of object ids that takes some 40 bytes for each, where a set of strings takes 150. */
 export interface IdSet {
-  readonly size: number;
   add(id: string): void;
   has(id: string): boolean;
-  /** Streams the ids, in no particular order. */
+  /** Streams the ids, in no particular order, and removes them: their memory is free for the next work. */
+  drain(): Generator<string>;
+}
+
+/** Many small tables, by the ids' first byte: a large one would be in memory twice while it grows. */
+export function idSet(): IdSet {
+  const tables = Array.from({ length: 256 }, openTable);
+  // One for all ids: a buffer for each would be larger than its place in a table.
+  const parsed = Buffer.alloc(idBytes);
+  const tableOf = (id: string): Table => {
+    parsed.write(id, "hex");
+    return tables[parsed[0] ?? 0] as Table;
+  };
+  return {
+    add: (id) => tableOf(id).add(parsed, 0),
+    has: (id) => tableOf(id).has(parsed),
+    *drain() {
+      for (let index = 0; index < tables.length; index++) {
+        yield* (tables[index] as Table).values();
+        tables[index] = openTable();
+      }
+    },
+  };
+}
+
+interface Table {
+  add(source: Buffer, at: number): void;
+  has(id: Buffer): boolean;
   values(): Generator<string>;
 }
 
-export function idSet(): IdSet {
-  let slots = 1_024;
-  let table = Buffer.alloc(slots * idBytes);
+/** A hash table with linear probing: ids are evenly distributed. */
+function openTable(): Table {
+  let slots = 16;
+  let ids = Buffer.alloc(slots * idBytes);
   let used = new Uint8Array(slots);
   let size = 0;
-  /** Returns the slot of an id, or the empty one where it belongs, by linear probing: ids are evenly distributed. */
-  const find = (id: Buffer): number => {
-    let slot = id.readUInt32BE(0) % slots;
-    while (used[slot] && id.compare(table, slot * idBytes, (slot + 1) * idBytes) !== 0)
-      slot = (slot + 1) % slots;
-    return slot;
+  /** Returns the slot of the id at `at` in `source`, or the empty one where it belongs. */
+  const find = (source: Buffer, at: number): number => {
+    for (let slot = source.readUInt32LE(at + 1) % slots; ; slot = (slot + 1) % slots) {
+      const start = slot * idBytes;
+      if (!used[slot] || source.compare(ids, start, start + idBytes, at, at + idBytes) === 0) return slot;
+    }
   };
-  const insert = (id: Buffer) => {
-    const slot = find(id);
+  const grow = () => {
+    const [before, usedBefore] = [ids, used];
+    slots *= 2;
+    [ids, used, size] = [Buffer.alloc(slots * idBytes), new Uint8Array(slots), 0];
+    for (let slot = 0; slot < usedBefore.length; slot++) if (usedBefore[slot]) add(before, slot * idBytes);
+  };
+  const add = (source: Buffer, at: number) => {
+    if (size > slots * largestLoad) grow();
+    const slot = find(source, at);
     if (used[slot]) return;
-    id.copy(table, slot * idBytes);
+    source.copy(ids, slot * idBytes, at, at + idBytes);
     used[slot] = 1;
     size++;
   };
-  function* ids(): Generator<Buffer> {
-    for (let slot = 0; slot < used.length; slot++) {
-      if (used[slot]) yield table.subarray(slot * idBytes, (slot + 1) * idBytes);
-    }
-  }
-  const grow = () => {
-    const before = [...ids()];
-    slots *= 2;
-    [table, used, size] = [Buffer.alloc(slots * idBytes), new Uint8Array(slots), 0];
-    for (const id of before) insert(id);
-  };
   return {
-    get size() {
-      return size;
-    },
-    add(id) {
-      if (size * 2 > slots) grow();
-      insert(Buffer.from(id, "hex"));
-    },
-    has: (id) => used[find(Buffer.from(id, "hex"))] === 1,
+    add,
+    has: (id) => used[find(id, 0)] === 1,
     *values() {
-      for (const id of ids()) yield id.toString("hex");
+      for (let slot = 0; slot < slots; slot++) {
+        if (used[slot]) yield ids.toString("hex", slot * idBytes, (slot + 1) * idBytes);
+      }
     },
   };
 }

@@ -60,6 +60,25 @@ test("memory does not grow with the pack (400 MB)", async () => {
   expect(memory).toBeLessThan(200 * megabyte);
 }, 120_000);
 
+test("memory does not grow with the number of changed files (300,000)", async () => {
+  const repository = await testbed.repository("files");
+  for (const word of ["before", "after"]) {
+    const parts = [
+      "commit refs/heads/main\ncommitter C <c@example.com> 1717200000 +0000\ndata 5\nFiles\nfrom refs/heads/main^0\n",
+    ];
+    for (let file = 0; file < 300_000; file++) {
+      const content = `${word} ${file}\n`;
+      parts.push(`M 644 inline d${file % 500}/f${file}\ndata ${content.length}\n${content}\n`);
+    }
+    await repository.gitBytes(["fast-import", "--quiet"], parts.join(""));
+  }
+  const { ran, memory } = await measure(await testbed.target(repository));
+  expect(ran).toMatchObject({ status: 0, stderr: "", left: [] });
+  expect(ran.events.at(0)).toMatchObject({ strategy: "blobless", files: 300_000 });
+  expect(memory).toBeGreaterThan(20 * megabyte);
+  expect(memory).toBeLessThan(250 * megabyte);
+}, 300_000);
+
 async function largestFile(folder: string): Promise<number> {
   const names = await readdir(folder, { recursive: true }).catch(() => []);
   const sizes = names.map((name) => stat(join(folder, name)).then(({ size }) => size));
