@@ -1,0 +1,15 @@
+import { spawnSync } from "node:child_process";
+import { missingPrograms, testAll } from "./fixtures/requirements.ts";
+import { reaches, unitSuites } from "./fixtures/suites.ts";
+
+// `npm test`: runs the unit suites, two at a time. Leaves out those that need an AWS emulator where there is none.
+const missing = missingPrograms("aws", "moto_server");
+const suites = unitSuites();
+const left = missing === undefined ? [] : suites.filter((suite) => reaches(suite, "test/fixtures/aws.ts"));
+const rest = suites.filter((suite) => !left.includes(suite)).map((suite) => `./${suite}`);
+const { status } = spawnSync(process.execPath, ["test", "--parallel=2", ...rest], { stdio: "inherit" });
+if (left.length > 0)
+  console.log(`\n${left.length} suites were skipped: aws ${missing}\n  ${left.join("\n  ")}`);
+if (!testAll)
+  console.log("\nLeft to `npm run test:all`: test/e2e, test/performance, and the tests skipped above.");
+process.exitCode = status ?? 1;
