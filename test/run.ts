@@ -1,4 +1,7 @@
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { missingPrograms, testAll } from "./fixtures/requirements.ts";
 import { reaches, unitSuites } from "./fixtures/suites.ts";
 
@@ -7,7 +10,14 @@ const missing = missingPrograms("aws", "moto_server");
 const suites = unitSuites();
 const left = missing === undefined ? [] : suites.filter((suite) => reaches(suite, "test/fixtures/aws.ts"));
 const rest = suites.filter((suite) => !left.includes(suite)).map((suite) => `./${suite}`);
-const { status } = spawnSync(process.execPath, ["test", "--parallel=2", ...rest], { stdio: "inherit" });
+
+const outdir = mkdtempSync(join(tmpdir(), "worker-bundle-"));
+const entry = join(import.meta.dirname, "../image/main.ts");
+await Bun.build({ entrypoints: [entry], outdir, target: "bun", format: "cjs", bytecode: true });
+const env = { ...process.env, WORKER_BUNDLE: join(outdir, "main.js") };
+const { status } = spawnSync(process.execPath, ["test", "--parallel=2", ...rest], { stdio: "inherit", env });
+rmSync(outdir, { recursive: true, force: true });
+
 if (left.length > 0)
   console.log(`\n${left.length} suites were skipped: aws ${missing}\n  ${left.join("\n  ")}`);
 if (!testAll)
