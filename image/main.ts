@@ -12,6 +12,10 @@ import type { Environment } from "./lib/environment.ts";
 import { ConfigError, LimitError } from "./lib/errors.ts";
 import { isGone } from "./lib/process-name.ts";
 import { jsonCollectReport, jsonVerifyReport, writeConfigError } from "./output/json.ts";
+import { awsHttp } from "./stores/aws-http.ts";
+import { openParameterStore } from "./stores/parameter-store.ts";
+import { openS3 } from "./stores/s3.ts";
+import { ssmCursor } from "./stores/ssm.ts";
 import type { Stores } from "./stores/stores.ts";
 
 /** The exit statuses. docs/output.md documents them. */
@@ -81,12 +85,6 @@ interface Opened extends Configuration {
 
 async function openWorker({ problems }: Arguments, environment: Environment): Promise<Opened> {
   const configuration = readEnvironment(environment, new Date(), problems);
-  const [{ awsHttp }, { openParameterStore }, { openS3 }, { ssmCursor }] = await Promise.all([
-    import("./stores/aws-http.ts"),
-    import("./stores/parameter-store.ts"),
-    import("./stores/s3.ts"),
-    import("./stores/ssm.ts"),
-  ]);
   const requestHandler = awsHttp(configuration.settings.awsAuthorities);
   const s3 = openS3(environment, requestHandler);
   // One provider for all, or each would fetch credentials of its own.
