@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -94,8 +94,10 @@ export async function runWorker({ worker, folder }: Setting, env: Readonly<Recor
   });
   let memoryBytes = 0;
   const look = () => {
-    const [, kilobytes] = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${child.pid}/status`, "utf8")) ?? [];
-    memoryBytes = Math.max(memoryBytes, Number(kilobytes ?? 0) * 1_024);
+    const status = existsSync(`/proc/${child.pid}/status`)
+      ? readFileSync(`/proc/${child.pid}/status`, "utf8")
+      : "";
+    memoryBytes = Math.max(memoryBytes, Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1_024);
   };
   const watch = setInterval(look, 50);
   const output = await new Response(child.stdout).text();

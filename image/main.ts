@@ -85,7 +85,7 @@ interface Opened extends Configuration {
 
 async function openWorker({ problems }: Arguments, environment: Environment): Promise<Opened> {
   const configuration = readEnvironment(environment, new Date(), problems);
-  const requestHandler = awsHttp(configuration.settings.awsAuthorities);
+  const requestHandler = awsHttp(configuration.awsAuthorities);
   const s3 = openS3(environment, requestHandler);
   // One provider for all, or each would fetch credentials of its own.
   const { credentials } = s3.client.config;

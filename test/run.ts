@@ -13,7 +13,7 @@ const rest = suites.filter((suite) => !left.includes(suite)).map((suite) => `./$
 
 const outdir = mkdtempSync(join(tmpdir(), "worker-bundle-"));
 const entry = join(import.meta.dirname, "../image/main.ts");
-await Bun.build({ entrypoints: [entry], outdir, target: "bun", format: "cjs", bytecode: true });
+await Bun.build({ entrypoints: [entry], outdir, target: "bun", format: "cjs", bytecode: true, minify: true });
 const env = { ...process.env, WORKER_BUNDLE: join(outdir, "main.js") };
 const { status } = spawnSync(process.execPath, ["test", "--parallel=2", ...rest], { stdio: "inherit", env });
 rmSync(outdir, { recursive: true, force: true });

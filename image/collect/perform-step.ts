@@ -1,6 +1,6 @@
 import type { Claim } from "../chain/claim.ts";
 import type { Acceptance } from "../chain/decide.ts";
-import { type ClaimedStep, type CompleteStep, diffName, planStep } from "../chain/record.ts";
+import { type ClaimedStep, type CompleteStep, diffName, nextDiffName, planStep } from "../chain/record.ts";
 import type { Fetched } from "../fetch/fetch-step.ts";
 import type { Head } from "../fetch/head.ts";
 import { GitError, isFailure } from "../lib/errors.ts";
@@ -40,7 +40,8 @@ export async function performStep(
     }
     if (takeover && (await isStored(context.stores.objects, claim.record.diff))) {
       const result = await finishStored(context, claim.record);
-      return { completed: await complete(context, claim, result), head };
+      if (result) return { completed: await complete(context, claim, result), head };
+      await claim.amend({ diff: nextDiffName(claim.record.diff ?? "") });
     }
     // The head may have moved on from a commit that no run can collect, of which this one may know nothing.
     if (takeover && claim.record.to !== head.commit)
@@ -94,10 +95,10 @@ const planAgain = (
 });
 
 /**
- * Returns the result of a step whose diff another run has stored. The step is fetched only for the facts that a record
- * should have. Where that fails, the step is complete without them.
+ * Returns the result of a step whose diff another run has stored; undefined where the object is not that diff. The step
+ * is fetched to find that out, and for the facts that a record should have. Where that fails, it is complete without them.
  */
-async function finishStored(context: Context, record: ClaimedStep): Promise<StepResult> {
+async function finishStored(context: Context, record: ClaimedStep): Promise<StepResult | undefined> {
   const stored = await readStoredDiff(context.stores.objects, record.diff);
   try {
     const fetched = await fetchEnds(context, record.from, record.to);

@@ -1,6 +1,6 @@
 import type { Claim } from "../chain/claim.ts";
 import { type ClaimedStep, nextDiffName, type StepKind } from "../chain/record.ts";
-import { type CountedDiff, countDiff } from "../diff/statistics.ts";
+import { type CountedDiff, countDiff, type DiffStatistics } from "../diff/statistics.ts";
 import type { Fetched } from "../fetch/fetch-step.ts";
 import { StoreError } from "../lib/errors.ts";
 import { settleAll } from "../lib/settle.ts";
@@ -43,8 +43,8 @@ async function streamToStore(
     const body = withProgress(first.value, diff, onProgress);
     const details = { contentType: "text/x-diff", metadata: { from, to, kind } };
     const isNew = await stores.objects.put(name, body, details);
-    // Of the same size, it is this diff: an answer was lost, and the SDK has sent the request again.
-    if (!isNew && (await findStored(stores.objects, name))?.bytes !== diff.statistics().bytes) return "taken";
+    // Of the same bytes, it is this diff: an answer was lost, and the SDK has sent the request again.
+    if (!isNew && !isSame(await readStoredDiff(stores.objects, name), diff.statistics())) return "taken";
   }
   return countFiles(steps, record, diff);
 }
@@ -55,22 +55,26 @@ async function countFiles(steps: StepSource, { from, to }: ClaimedStep, diff: Co
   return diff.hidesContent() ? { ...counted, binaryFiles: await steps.countBinaryFiles(from, to) } : counted;
 }
 
-/** Adds what a fetch shows to the result of a step whose diff another run has stored. */
+/**
+ * Adds what a fetch shows to the result of a step whose diff another run has stored. Undefined where the stored bytes are
+ * others: the object is somebody else's, or of another version of git.
+ */
 export async function addFacts(
   context: Context,
   record: ClaimedStep,
   fetched: Fetched,
   stored: StepResult,
-): Promise<StepResult> {
+): Promise<StepResult | undefined> {
   const { steps, settings } = context;
   const diff = countDiff(steps.diff(record.from, record.to, record.binary), settings.maxDiffBytes);
   for await (const _ of diff.bytes);
   const counted = await countFiles(steps, record, diff);
-  // Another version of git may have written other bytes. The record describes those that are stored.
-  const isSame =
-    counted.bytes === stored.bytes && (stored.sha256 === null || stored.sha256 === counted.sha256);
-  return { ...(isSame ? counted : stored), ...(await findFacts(context, record, fetched)) };
+  if (!isSame(stored, counted)) return undefined;
+  return { ...counted, ...(await findFacts(context, record, fetched)) };
 }
+
+const isSame = (stored: StepResult, { bytes, sha256 }: DiffStatistics): boolean =>
+  stored.bytes === bytes && (stored.sha256 === null || stored.sha256 === sha256);
 
 const kindOf = ({ kind }: ClaimedStep, { history }: Fetched) =>
   history?.descends === false ? "rewritten" : kind;
@@ -114,7 +118,7 @@ async function findStored(objects: ObjectStore, name: string | null): Promise<Li
 /** Returns what is known of a diff that another run stored. @throws StoreError */
 export async function readStoredDiff(objects: ObjectStore, name: string | null): Promise<StepResult> {
   const stored = await findStored(objects, name);
-  if (stored === undefined) throw new Error(`${name} was stored, and is there no more.`);
+  if (stored === undefined) throw notThere(objects.address(name ?? ""));
   try {
     const diff = countDiff(objects.read(stored.name), Number.POSITIVE_INFINITY);
     for await (const _ of diff.bytes);
@@ -125,3 +129,10 @@ export async function readStoredDiff(objects: ObjectStore, name: string | null):
     return { ...notFetched, ...notCounted, bytes: stored.bytes };
   }
 }
+
+const notThere = (address: string) =>
+  new StoreError(
+    "store-failed",
+    `${address} is reported as stored, and is not there.`,
+    "The next run tries again. If it happens again, see what else writes to this place.",
+  );

@@ -2,7 +2,7 @@ import type { Environment } from "../lib/environment.ts";
 import { readAll } from "./read-all.ts";
 import { readRepositories } from "./repositories.ts";
 import type { Repository } from "./repository.ts";
-import { readSettings, type Settings } from "./settings.ts";
+import { readAwsAuthorities, readSettings, type Settings } from "./settings.ts";
 
 /** The configuration of a run. */
 export interface Configuration {
@@ -15,11 +15,12 @@ export function readEnvironment(
   environment: Environment,
   now: Date,
   mistakes: readonly string[] = [],
-): Configuration {
-  const [settings, repositories] = readAll(
+): Configuration & { readonly awsAuthorities: string | undefined } {
+  const [settings, repositories, awsAuthorities] = readAll(
     mistakes,
     () => readSettings(environment, now),
     () => readRepositories(environment),
+    () => readAwsAuthorities(environment),
   );
-  return { settings, repositories };
+  return { settings, repositories, awsAuthorities };
 }

@@ -18,8 +18,6 @@ export interface Settings {
   readonly hostRequestsPerSecond: number | undefined;
   /** Certificates in PEM that git hosts' certificates must lead to; undefined for the usual ones. */
   readonly authorities: string | undefined;
-  /** The same for AWS. */
-  readonly awsAuthorities: string | undefined;
   /** How long a claimed step belongs to its run. Longer than the timeout, so that no run outlives its claim. */
   readonly leaseSeconds: number;
   /** What to do when the host no longer has the last collected commit: start a new baseline, or fail. */
@@ -68,7 +66,6 @@ const settingsSchema = z.object({
   [variables.hostConcurrency]: wholeNumber(1, 64, "8"),
   [variables.hostRequestsPerSecond]: wholeNumber(1, 1_000, "no limit"),
   [variables.authorities]: z.string().transform(readCertificates).optional(),
-  [variables.awsAuthorities]: z.string().transform(readCertificates).optional(),
   [variables.leaseSeconds]: wholeNumber(1, 604_800, `${variables.timeoutSeconds} and a minute`),
   [variables.onGoneCommit]: z
     .enum(["baseline", "fail"], { error: "must be baseline or fail; leave it unset for baseline." })
@@ -84,21 +81,33 @@ const settingsSchema = z.object({
     .optional(),
 });
 
+const awsSchema = z.object({ [variables.awsAuthorities]: z.string().transform(readCertificates).optional() });
+
+/** Reads the certificates in PEM that AWS's must lead to; undefined for the usual ones. @throws ConfigError */
+export const readAwsAuthorities = (environment: Environment): string | undefined =>
+  parse(awsSchema, environment)[variables.awsAuthorities];
+
+/** Parses the variables that a schema names. @throws ConfigError with every mistake */
+function parse<T extends z.ZodRawShape>(
+  schema: z.ZodObject<T>,
+  environment: Environment,
+): z.output<z.ZodObject<T>> {
+  const given = Object.fromEntries(
+    Object.keys(schema.shape).map((name) => [name, environment[name] || undefined]),
+  );
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  throw new ConfigError(
+    parsed.error.issues.map((issue) => {
+      const name = String(issue.path[0]);
+      return `${name} is "${environment[name]}": it ${issue.message}`;
+    }),
+  );
+}
+
 /** Reads the settings from the environment. @throws ConfigError with every mistake */
 export function readSettings(environment: Environment, now: Date): Settings {
-  const given = Object.fromEntries(
-    Object.keys(settingsSchema.shape).map((name) => [name, environment[name] || undefined]),
-  );
-  const parsed = settingsSchema.safeParse(given);
-  if (!parsed.success) {
-    throw new ConfigError(
-      parsed.error.issues.map((issue) => {
-        const name = String(issue.path[0]);
-        return `${name} is "${environment[name]}": it ${issue.message}`;
-      }),
-    );
-  }
-  const settings = parsed.data;
+  const settings = parse(settingsSchema, environment);
   const scheduledTime = new Date(settings[variables.scheduledTime] ?? now);
   if (scheduledTime.getUTCFullYear() > 9999) {
     throw new ConfigError([
@@ -121,7 +130,6 @@ export function readSettings(environment: Environment, now: Date): Settings {
     hostConcurrency: settings[variables.hostConcurrency] ?? 8,
     hostRequestsPerSecond: settings[variables.hostRequestsPerSecond],
     authorities: settings[variables.authorities],
-    awsAuthorities: settings[variables.awsAuthorities],
     leaseSeconds,
     onGoneCommit: settings[variables.onGoneCommit],
     binary: settings[variables.binary] === "include",

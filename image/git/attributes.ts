@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { GitError } from "../lib/errors.ts";
 import { emptyTree } from "../lib/object-id.ts";
 import { streamChanges } from "./changes.ts";
@@ -51,7 +51,7 @@ export async function writeAttributes(
     mkdirSync(full.subarray(0, full.lastIndexOf("/")), { recursive: true });
     const file = openSync(full, "w");
     try {
-      for await (const chunk of content) writeSync(file, chunk);
+      for await (const chunk of content) writeFileSync(file, chunk);
     } finally {
       closeSync(file);
     }

@@ -7,6 +7,9 @@ import { type ConditionCheck, conditionFailed, openConditionCheck } from "./cond
 import { upload, withdrawalMilliseconds } from "./s3-upload.ts";
 import type { ObjectStore } from "./stores.ts";
 
+/** Sorts before all records, so that a search for the newest one does not meet it. */
+const checkName = "_steps/-check";
+
 /** S3, shared by all repositories of a run. */
 export interface S3 {
   readonly client: S3Client;
@@ -18,7 +21,13 @@ export function openS3(environment: Environment, requestHandler: FetchHttpHandle
   const endpoint = environment.AWS_ENDPOINT_URL_S3 || environment.AWS_ENDPOINT_URL;
   // Other S3 servers seldom have a host name for each bucket.
   const forcePathStyle = endpoint !== undefined;
-  const client = new S3Client({ requestHandler, forcePathStyle, followRegionRedirects: true });
+  const client = new S3Client({
+    requestHandler,
+    forcePathStyle,
+    followRegionRedirects: true,
+    // The default depends on the handler's class name, which a minified bundle changes.
+    expectContinueHeader: false,
+  });
   // Amazon's own obeys conditions.
   const check = endpoint === undefined ? undefined : openConditionCheck(client);
   return { client, objects: (destination, signal) => s3Objects(client, check, destination, signal) };
@@ -63,7 +72,7 @@ export function s3Objects(
         ...(etag === undefined ? { IfNoneMatch: "*" } : { IfMatch: etag }),
       });
       try {
-        await checkConditions?.(bucket, keyOf("_steps/check"), options().abortSignal);
+        await checkConditions?.(bucket, keyOf(checkName));
         return (await client.send(request, options())).ETag;
       } catch (error) {
         if (conditionFailed(error)) return undefined;

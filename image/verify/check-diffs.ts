@@ -71,7 +71,7 @@ function checkShared(name: string, [first, ...others]: readonly CompleteStep[]):
     ({ from, to, sha256 }) => from === first.from && to === first.to && sha256 === first.sha256,
   );
   if (!same) {
-    const message = `${records} name the same diff ${name}, but record different contents: all but one were overwritten.`;
+    const message = `${records} name the same diff ${name}, but record different contents: it can be the diff of one of them only.`;
     return problem("overlap", name, message, restore);
   }
   const message = `${records} are the same change, and share the diff ${name}.`;

@@ -9,7 +9,7 @@ export interface StoredRecord {
   readonly reason?: string;
 }
 
-/** The number of objects read at a time. S3 serves many as fast as one, and the SDK has 50 connections. */
+/** The number of objects read at a time. S3 serves many as fast as one. */
 export const readsAtOnce = 48;
 
 export type OnProgress = (line: string) => void;

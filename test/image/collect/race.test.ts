@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { createHash } from "node:crypto";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { readSettings } from "../../../image/config/settings.ts";
 import { expireLease, readRecords } from "../../fixtures/chain-checker.ts";
@@ -145,14 +144,17 @@ describe("a step of a killed run", () => {
     expect(await check()).toHaveLength(3);
   });
 
-  test("whose stored diff has other bytes, as of another git version, has a record of those bytes", async () => {
-    const { target } = random;
-    const { name } = await killWhileStoring(true);
+  test("whose diff's name has other bytes, is planned again beside them", async () => {
+    const { history, target } = random;
+    const { name, from, head } = await killWhileStoring(true);
     const other = Buffer.concat([await testbed.aws.body(target.bucket, name), Buffer.from("another byte\n")]);
     await testbed.aws.s3.send(new PutObjectCommand({ Bucket: target.bucket, Key: name, Body: other }));
     const { events } = await target.run({ SCHEDULED_TIME: "2026-03-02T01:02:03Z" });
-    const sha256 = createHash("sha256").update(other).digest("hex");
-    expect(events[0]).toMatchObject({ diff: name, bytes: other.length, sha256, toTree: expect.any(String) });
+    const diff = `2026-03-02-0102_${from.slice(0, 7)}-${head.slice(0, 7)}.diff`;
+    expect(events[0]).toMatchObject({ event: "collected", from, to: head, diff });
+    const right = await oracle(history.repository.path, from, head);
+    expect(Buffer.compare(await testbed.aws.body(target.bucket, diff), right)).toBe(0);
+    expect(Buffer.compare(await testbed.aws.body(target.bucket, name), other)).toBe(0);
   });
 
   test("before its diff was stored, is planned again to the head", async () => {

@@ -57,7 +57,6 @@ describe("valid", () => {
         hostConcurrency: 8,
         hostRequestsPerSecond: undefined,
         authorities: undefined,
-        awsAuthorities: undefined,
         leaseSeconds: 3660,
         onGoneCommit: "baseline",
         binary: false,

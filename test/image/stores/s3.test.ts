@@ -24,7 +24,7 @@ describe("a server that ignores conditions", () => {
     testbed.aws.fail({ operation: "ConditionCheck", how: "unconditional" });
     const ran = await target.run();
     expect(ran.events[0]).toMatchObject({ event: "failed", code: "store-unconditional" });
-    expect(await testbed.aws.objects(target.bucket)).toEqual(["_steps/check"]);
+    expect(await testbed.aws.objects(target.bucket)).toEqual(["_steps/-check"]);
     expect((await target.cursor())?.value).toBe(target.from);
     // The object that it left changes nothing.
     testbed.aws.fail({ operation: "ConditionCheck", how: "unconditional" });
@@ -61,6 +61,22 @@ describe.each([
     const stored = await testbed.aws.body(target.bucket, diff);
     expect(Buffer.compare(stored, await oracle(repository().path, target.from, target.to))).toBe(0);
     expect(await testbed.aws.uploads(target.bucket)).toEqual([]);
+  });
+
+  test("never takes another object of its name for itself, when a failed run is resumed", async () => {
+    const target = await testbed.target(repository());
+    // Of the same size.
+    const others = Buffer.alloc((await oracle(repository().path, target.from, target.to)).length, "x");
+    await put(target, target.diff, others);
+    testbed.aws.fail({ operation: "PutObject", path: target.diff, nth: "all", how: "reset" });
+    testbed.aws.fail({ operation: "UploadPart", path: target.diff, nth: "all", how: "reset" });
+    expect((await target.run()).status).toBe(1);
+    testbed.reset();
+    expect((await target.run()).events[0]).toMatchObject({
+      event: "collected",
+      diff: target.diff.replace(".diff", "-2.diff"),
+    });
+    expect(Buffer.compare(await testbed.aws.body(target.bucket, target.diff), others)).toBe(0);
   });
 
   test("whose first answer was lost is found, and not stored again", async () => {
