@@ -35,8 +35,7 @@ function validateBranch(branch: string): string | undefined {
 function validateUrl(url: string): string | undefined {
   const example = 'write it like "https://github.com/acme/api.git"';
   // The text itself is checked, not what URL makes of it: URL drops blanks and adds slashes, and git receives the text.
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a URL must not contain them
-  if (/[\x00-\x20\x7f\\{}]/.test(url) || !/^[a-z]+:\/\//i.test(url) || !URL.canParse(url)) {
+  if (/[\p{Cc} \\{}]/u.test(url) || !/^[a-z]+:\/\//i.test(url) || !URL.canParse(url)) {
     return `is not a URL; ${example}`;
   }
   const { protocol, username, password, pathname } = new URL(url);

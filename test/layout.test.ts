@@ -1,8 +1,5 @@
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join, normalize } from "node:path";
-
-const root = join(import.meta.dirname, "..");
+import { importsOf } from "./fixtures/imports.ts";
 
 /** The rooms of image/, from top to bottom. A file imports from its own room and from lower levels. */
 const levels = [
@@ -14,27 +11,6 @@ const levels = [
   ["git", "stores"],
   ["lib", "sources.ts"],
 ];
-
-interface Import {
-  readonly from: string;
-  readonly to: string;
-}
-
-/** Returns every import between files of the project, as paths below its root. */
-function importsOf(folder: string): Import[] {
-  const files = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" });
-  return files
-    .filter((file) => file.endsWith(".ts"))
-    .map((file) => join(folder, file))
-    .flatMap((from) => {
-      const text = readFileSync(join(root, from), "utf8");
-      const specifiers = [...text.matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)];
-      return specifiers.map(([, specifier = ""]) => ({
-        from,
-        to: normalize(join(dirname(from), specifier)),
-      }));
-    });
-}
 
 const imports = importsOf("image");
 /** The room of a file: image/git/git.ts is in git, image/main.ts is a room of its own. */

@@ -1,11 +1,7 @@
-import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
 import { readEnvironment } from "../image/config/environment.ts";
 import { IMAGE, ref, repositories, SMALLEST, Template } from "./fixtures/template.ts";
 
-setDefaultTimeout(60_000);
 const smallest = new Template(SMALLEST);
 
 test("the smallest stack is these resources and no others", () => {
@@ -314,59 +310,4 @@ test("two constructs with the same address are an error, not merged", () => {
   expect(() => new Template({ ...SMALLEST, repositories: twins })).toThrow(
     /have the same address codecommit-a_b/,
   );
-});
-
-describe("synthesis", () => {
-  const root = join(import.meta.dirname, "..");
-  const folder = mkdtempSync(join(tmpdir(), "git-diff-synthesis-"));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-  /** Runs a command that synthesises, and answers what it wrote. */
-  const written = async (command: string[], out: string) => {
-    const CDKTF_OUTDIR = join(folder, out);
-    const { exited } = Bun.spawn(command, {
-      cwd: root,
-      env: { ...process.env, CDKTF_OUTDIR, CHECKPOINT_DISABLE: "1" },
-      stdout: "ignore",
-      stderr: "inherit",
-    });
-    expect(await exited).toBe(0);
-    return readFileSync(join(CDKTF_OUTDIR, "stacks/git-diff/cdk.tf.json"), "utf8");
-  };
-
-  test("gives the same bytes whichever command starts it", async () => {
-    const plain = await written([process.execPath, "main.ts"], "plain");
-    expect(await written(["npm", "run", "--silent", "synth"], "npm")).toBe(plain);
-    const cdktf = [join(root, "node_modules/.bin/cdktf"), "synth", "--output", join(folder, "cdktf")];
-    expect(await written(cdktf, "cdktf")).toBe(plain);
-  }, 60_000);
-
-  test("gives the same bytes in every checkout", async () => {
-    const checkouts = ["one", "another/of/another/depth"].map((name) => join(folder, name));
-    for (const checkout of checkouts) {
-      for (const part of ["main.ts", "cdktf.json", "package.json", "package-lock.json", "modules", "image"]) {
-        cpSync(join(root, part), join(checkout, part), { recursive: true });
-      }
-      symlinkSync(join(root, "node_modules"), join(checkout, "node_modules"));
-      expect(await Bun.spawn([process.execPath, "main.ts"], { cwd: checkout }).exited).toBe(0);
-    }
-    const [one, another] = checkouts.map((checkout) =>
-      readFileSync(join(checkout, "cdktf.out/stacks/git-diff/cdk.tf.json"), "utf8"),
-    );
-    expect(one).toBe(another as string);
-    expect(JSON.parse(one as string).resource.docker_image.ecr_image.build.context).toBe("../../..");
-  });
-
-  test("prints only what is wrong", async () => {
-    const wrong = Bun.spawn([process.execPath, "main.ts"], {
-      cwd: root,
-      env: { ...process.env, CDKTF_CONTEXT_JSON: JSON.stringify({ gitDiff: { region: "here" } }) },
-      stderr: "pipe",
-    });
-    expect(await wrong.exited).toBe(1);
-    const [first, ...lines] = (await new Response(wrong.stderr).text()).trimEnd().split("\n");
-    expect(first).toBe("cdktf.json, context: 2 problems");
-    for (const line of lines) expect(line).toStartWith("  gitDiff.");
-    expect(lines).toHaveLength(2);
-  });
 });

@@ -3,12 +3,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { missingPrograms, testAll } from "./fixtures/requirements.ts";
-import { reaches, unitSuites } from "./fixtures/suites.ts";
+import { filesThatReach, unitSuites } from "./fixtures/suites.ts";
 
 // `npm test`: runs the unit suites, two at a time. Leaves out those that need an AWS emulator where there is none.
 const missing = missingPrograms("aws", "moto_server");
 const suites = unitSuites();
-const left = missing === undefined ? [] : suites.filter((suite) => reaches(suite, "test/fixtures/aws.ts"));
+const needing = filesThatReach("test/fixtures/aws.ts");
+const left = missing === undefined ? [] : suites.filter((suite) => needing.has(suite));
 const rest = suites.filter((suite) => !left.includes(suite)).map((suite) => `./${suite}`);
 
 const outdir = mkdtempSync(join(tmpdir(), "worker-bundle-"));

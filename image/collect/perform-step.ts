@@ -1,6 +1,6 @@
 import type { Claim } from "../chain/claim.ts";
 import type { Acceptance } from "../chain/decide.ts";
-import { type ClaimedStep, type CompleteStep, diffName, nextDiffName, planStep } from "../chain/record.ts";
+import { type ClaimedStep, type CompleteStep, diffName, planStep } from "../chain/record.ts";
 import type { Fetched } from "../fetch/fetch-step.ts";
 import type { Head } from "../fetch/head.ts";
 import { GitError, isFailure } from "../lib/errors.ts";
@@ -38,11 +38,8 @@ export async function performStep(
     if (takeover?.instead) {
       return { completed: await acceptInstead(context, claim, takeover.instead, takeover.cursor), head };
     }
-    if (takeover && (await isStored(context.stores.objects, claim.record.diff))) {
-      const result = await finishStored(context, claim.record);
-      if (result) return { completed: await complete(context, claim, result), head };
-      await claim.amend({ diff: nextDiffName(claim.record.diff ?? "") });
-    }
+    const stored = takeover && (await findStoredResult(context, claim.record));
+    if (stored) return { completed: await complete(context, claim, stored), head };
     // The head may have moved on from a commit that no run can collect, of which this one may know nothing.
     if (takeover && claim.record.to !== head.commit)
       await claim.amend(planAgain(context, claim.record, head));
@@ -95,10 +92,12 @@ const planAgain = (
 });
 
 /**
- * Returns the result of a step whose diff another run has stored; undefined where the object is not that diff. The step
- * is fetched to find that out, and for the facts that a record should have. Where that fails, it is complete without them.
+ * Returns the result of a step whose diff another run has stored; undefined where it has not, or where the object of this
+ * name is another one. The step is fetched to find that out, and for the facts that a record should have. Where that fails,
+ * it is complete without them.
  */
-async function finishStored(context: Context, record: ClaimedStep): Promise<StepResult | undefined> {
+async function findStoredResult(context: Context, record: ClaimedStep): Promise<StepResult | undefined> {
+  if (!(await isStored(context.stores.objects, record.diff))) return undefined;
   const stored = await readStoredDiff(context.stores.objects, record.diff);
   try {
     const fetched = await fetchEnds(context, record.from, record.to);
@@ -133,10 +132,8 @@ async function acceptInstead(
   cursor: Cursor | undefined,
 ): Promise<Claim<CompleteStep>> {
   const { record } = claim;
-  const { objects } = context.stores;
-  if (await isStored(objects, record.diff)) {
-    return complete(context, claim, await readStoredDiff(objects, record.diff));
-  }
+  const stored = await findStoredResult(context, record);
+  if (stored) return complete(context, claim, stored);
   const { to } = instead;
   // In one write. Between two, a crash would leave a step that begins here, and no trace of where the chain ended.
   const accepting = {

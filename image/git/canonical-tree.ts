@@ -46,7 +46,7 @@ async function isOdd(scratch: ScratchRepository, root: string): Promise<boolean>
 }
 
 /** Returns a function that reads a tree chunk by chunk: entries of a mode, a space, a name, a null byte, and an id. */
-function modeReader(onMode: (mode: string) => void): (chunk: Buffer) => void {
+export function modeReader(onMode: (mode: string) => void): (chunk: Buffer) => void {
   let mode = "";
   let inName = false;
   let idLeft = 0;
@@ -65,7 +65,7 @@ function modeReader(onMode: (mode: string) => void): (chunk: Buffer) => void {
         [mode, inName] = ["", true];
         at++;
       } else {
-        // Mostly there is no loop: a mode has five or six digits, and lies within one chunk.
+        // Where the chunk ends within the mode, the next one continues it.
         const end = chunk.indexOf(space, at);
         const stop = end < 0 ? chunk.length : end;
         mode += chunk.toString("latin1", at, stop);

@@ -11,8 +11,7 @@ export interface Credentials {
 export function parseCredentials(variable: string, text: string): Credentials | undefined | string {
   if (text === "" || text === "-") return undefined;
   const colon = text.indexOf(":");
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters would end the HTTP header
-  if (colon < 0 || /[\x00-\x1f\x7f]/.test(text)) {
+  if (colon < 0 || /\p{Cc}/u.test(text)) {
     return `${variable} must be user:password on one line (its value is not shown), or - for none.`;
   }
   return { user: text.slice(0, colon), password: text.slice(colon + 1) };

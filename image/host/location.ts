@@ -19,8 +19,7 @@ export function parseLocation(text: string): Location | { problem: string } {
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
     return { problem: `is not an https:// URL (the worker takes no ssh, ext:: or path): ${expected}` };
   }
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a URL must not contain them, and git would pass them on
-  if (/[\x00-\x20\x7f]/.test(text) || !URL.canParse(text)) return { problem: `is not a URL: ${expected}` };
+  if (/[\p{Cc} ]/u.test(text) || !URL.canParse(text)) return { problem: `is not a URL: ${expected}` };
   const url = new URL(text);
   if (url.password !== "") {
     return { problem: "contains a password: remove it, and put user:password into GIT_HTTP_CREDENTIALS." };

@@ -5,14 +5,8 @@ import { FetchHttpHandler } from "@smithy/fetch-http-handler";
  * @param authorities certificates in PEM to trust instead of the usual ones
  */
 export function awsHttp(authorities: string | undefined): FetchHttpHandler {
-  const send = async (request: string | URL | Request) => {
-    try {
-      return await fetch(request, { redirect: "manual", ...(authorities && { tls: { ca: authorities } }) });
-    } catch (error) {
-      // The SDK knows only the errors of Node and of browsers. This mark lets it send the request again.
-      throw Object.assign(error as Error, { $retryable: {} });
-    }
-  };
+  const send = (request: string | URL | Request) =>
+    fetch(request, { redirect: "manual", ...(authorities && { tls: { ca: authorities } }) });
   return new FetchHttpHandler({
     keepAlive: true,
     customFetch: Object.assign(send, { preconnect: fetch.preconnect }),

@@ -49,8 +49,10 @@ export function folderObjects(folder: string): ObjectStore {
     get: (name) => mapErrors(name, () => get(name)),
     putIf: (name, text, etag) =>
       mapErrors(name, async () => {
-        if (etag === undefined) return (await create(name, toStream(text))) ? etagOf(text) : undefined;
-        return (await replace(name, text, etag)) ? etagOf(text) : undefined;
+        const isWritten = await (etag === undefined
+          ? create(name, toStream(text))
+          : replace(name, text, etag));
+        return isWritten ? etagOf(text) : undefined;
       }),
     async *list(prefix, after = "") {
       const below = dirname(`${prefix}x`);

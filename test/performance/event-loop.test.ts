@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { commitManyFiles } from "../fixtures/large-commits.ts";
 import type { Repository } from "../fixtures/repository.ts";
 import { openTestbed, type Testbed } from "../fixtures/testbed.ts";
 import { startWorker } from "../fixtures/worker.ts";
@@ -39,13 +40,7 @@ test("a diff of 500 MB", async () => {
 
 test("a step of 100,000 files", async () => {
   const repository = await testbed.repository("files");
-  const stream = Array.from(
-    { length: 100_000 },
-    (_, file) => `M 644 inline d${file % 300}/f${file}\ndata 8\n${String(file).padEnd(7)}\n\n`,
-  );
-  const commit =
-    "commit refs/heads/main\ncommitter C <c@example.com> 1717200000 +0000\ndata 5\nFiles\nfrom refs/heads/main^0\n";
-  await repository.gitBytes(["fast-import", "--quiet"], commit + stream.join(""));
+  await commitManyFiles(repository, "new", 100_000);
   const { event, milliseconds } = await collect(repository);
   expect(event).toMatchObject({ event: "collected", files: 100_000 });
   expect(milliseconds).toBeWithin(5, 250);

@@ -9,9 +9,10 @@ import {
   test,
 } from "bun:test";
 import { createHash } from "node:crypto";
+import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { DeleteParameterCommand } from "@aws-sdk/client-ssm";
 import type { CompleteStep } from "../../../image/chain/record.ts";
-import { readRecords } from "../../fixtures/chain-checker.ts";
+import { expireLease, readRecords } from "../../fixtures/chain-checker.ts";
 import { openRandomRuns, type RandomRuns } from "../../fixtures/random-runs.ts";
 import { EMPTY_TREE } from "../../fixtures/repository.ts";
 import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
@@ -209,11 +210,27 @@ describe("set by hand", () => {
     await setCursor(a);
     await random.heal();
     const [finished, adopted, step] = (await chain()).slice(3);
-    expect(finished).toMatchObject({ from: c, to: head, files: expect.any(Number), strategy: null });
+    expect(finished).toMatchObject({ from: c, to: head, files: expect.any(Number), strategy: "blobless" });
     const { diff, bytes, sha256 } = finished as CompleteStep;
     const stored = await testbed.aws.body(random.target.bucket, diff ?? "");
     expect([bytes, sha256]).toEqual([stored.length, createHash("sha256").update(stored).digest("hex")]);
     expect(adopted).toMatchObject({ from: a, to: a, expected: head });
+    expect(step).toMatchObject({ from: a, to: head });
+  });
+
+  test("while the name of an unfinished step's diff has other bytes, they are taken for nothing", async () => {
+    const [a = "", , c = ""] = collected;
+    const head = await random.history.commit();
+    random.dieAt(5, false, () => {});
+    expect(await random.run()).toBeInstanceOf(Error);
+    const { diff } = (await chain()).at(-1) as CompleteStep;
+    const other = { Bucket: random.target.bucket, Key: diff ?? "", Body: "another\n" };
+    await testbed.aws.s3.send(new PutObjectCommand(other));
+    await setCursor(a);
+    await expireLease(testbed.aws, random.target.bucket);
+    expect(await random.run()).toMatchObject({ status: "collected" });
+    const [adopted, step] = (await chain()).slice(3);
+    expect(adopted).toMatchObject({ from: a, to: a, expected: c, diff: null });
     expect(step).toMatchObject({ from: a, to: head });
   });
 });

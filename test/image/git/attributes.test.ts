@@ -1,4 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { writeAttributes } from "../../../image/git/attributes.ts";
+import { openObjectReader } from "../../../image/git/objects.ts";
+import { openScratchRepository } from "../../../image/git/scratch-repository.ts";
 import { oracle, type Repository } from "../../fixtures/repository.ts";
 import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
 
@@ -92,4 +97,13 @@ test.each<[string, [mode: string, path: string, content: string][]]>([
   // An ordinary checkout of the last commit works, so its diff is the oracle's.
   const right = await oracle(repository.path, odd, next);
   expect(Buffer.compare(await testbed.aws.body(target.bucket, second.events[0]?.diff), right)).toBe(0);
+});
+
+test("an attributes file that the host has left out is an error, as the diff would be another one", async () => {
+  const scratch = openScratchRepository(join(testbed.root, "scratch"), new AbortController().signal);
+  await scratch.reset();
+  await using objects = openObjectReader(scratch);
+  const files = [{ id: "1".repeat(40), path: ".gitattributes" }];
+  await expect(writeAttributes(scratch, objects, files)).rejects.toMatchObject({ code: "host-damaged" });
+  expect(await readdir(scratch.worktree)).toEqual([]);
 });

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { connect, type Server } from "node:net";
 import { createServer } from "node:tls";
+import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
+import { awsHttp } from "../../../image/stores/aws-http.ts";
 import { type Certificate, makeCertificate } from "../../fixtures/certificate.ts";
 import { startConnectProxy } from "../../fixtures/connect-proxy.ts";
 import type { Repository } from "../../fixtures/repository.ts";
@@ -75,4 +77,17 @@ describe("a proxy with a password", () => {
     expect(ran.stdout).not.toContain("wrong-pass");
     expect(hosts).toEqual(new Set());
   });
+});
+
+test("a connection that is refused is tried again", async () => {
+  const client = new S3Client({
+    requestHandler: awsHttp(undefined),
+    // Nothing listens there.
+    endpoint: "http://127.0.0.1:1",
+    region: "eu-west-1",
+    credentials: { accessKeyId: "AKIAIOSFODNN7EXAMPLE", secretAccessKey: "not-a-secret" },
+    maxAttempts: 2,
+  });
+  const error = await client.send(new ListBucketsCommand({})).catch((error) => error);
+  expect(error.$metadata.attempts).toBe(2);
 });
