@@ -8,6 +8,9 @@ import { type Attempt, receive } from "./source.ts";
 /** Some servers limit the size of a request to a megabyte. */
 const idsPerRequest = 20_000;
 
+/** After so many changes, their memory is freed. Bun alone would let it grow. */
+const changesBetweenCollections = 50_000;
+
 /** What a diff needs besides the two commits and their folders. */
 export interface NeededFiles {
   readonly ids: IdSet;
@@ -23,10 +26,12 @@ export async function listNeededFiles(
 ): Promise<NeededFiles> {
   const ids = idSet();
   const listChanges = async () => {
+    let changes = 0;
     // Also of files whose mode alone changed: the diff reads them.
     for await (const change of streamChanges(scratch, from, to)) {
       if (isBlob(change.modeBefore)) ids.add(change.idBefore);
       if (isBlob(change.modeAfter)) ids.add(change.idAfter);
+      if (++changes % changesBetweenCollections === 0) Bun.gc(true);
     }
   };
   const [, attributes] = await settleAll(listChanges(), findAttributes(scratch, to));
@@ -42,8 +47,7 @@ export async function fetchFiles(attempt: Attempt, ids: IdSet): Promise<void> {
     if (want.length < idsPerRequest) continue;
     await receive(attempt, { want });
     want = [];
-    // Bun alone would let the memory of the requests grow.
-    Bun.gc(true);
+    Bun.gc(true); // As above.
   }
   if (want.length > 0) await receive(attempt, { want });
 }
