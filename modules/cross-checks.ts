@@ -1,4 +1,5 @@
 import { duplicateIndexes } from "../image/lib/duplicates.ts";
+import { collectionDefaults } from "./collection.ts";
 import { credentialOf } from "./credentials.ts";
 import { validateSize } from "./fargate-size.ts";
 import type { Repository } from "./repository.ts";
@@ -16,17 +17,21 @@ interface Keys {
   readonly cpu?: number;
   readonly memory?: number;
   readonly repositories?: readonly Repository[];
-  readonly collections?: readonly { readonly name: string; readonly repositories: readonly Repository[] }[];
+  readonly collections?: readonly {
+    readonly name: string;
+    readonly cpu?: number;
+    readonly memory?: number;
+    readonly repositories: readonly Repository[];
+  }[];
 }
 
 /** Checks values that are valid by themselves, but not together. */
 export function crossChecks(keys: Keys): Problem[] {
-  const { cpu = Number.NaN, memory = Number.NaN } = keys;
-  const size = validateSize(cpu, memory);
   const entries = listEntries(keys);
   return [
     ...checkForm(keys),
-    ...(size ? [{ path: [size.key], message: size.message }] : []),
+    ...checkSizes(keys),
+    ...checkExclusive(keys),
     ...checkKmsRegion(keys),
     ...checkDuplicates(
       namedObjects(keys.collections).map(({ name }, index) => ({
@@ -72,13 +77,44 @@ function checkForm(keys: Keys): Problem[] {
     return keys.repositories === undefined ? [{ path: ["repositories"], message }] : [];
   }
   const message = "cannot be combined with collections, which each have their own; move it into a collection";
-  const misplaced = ["repositories", "schedule", "timezone"].filter((key) => keys[key] !== undefined);
   const empty = Array.isArray(keys.collections) && keys.collections.length === 0;
   return [
-    ...misplaced.map((key) => ({ path: [key], message })),
+    ...(keys.repositories === undefined ? [] : [{ path: ["repositories"], message }]),
     ...(empty
       ? [{ path: ["collections"], message: "is empty; add a collection, or use repositories instead" }]
       : []),
+  ];
+}
+
+/** Keys of which only one can have an effect. */
+const exclusive = [
+  ["vpc", "network", "is a VPC to be created, which network replaces"],
+  ["accessLogs", "bucket", "is for a bucket to be created, which bucket replaces"],
+  ["resultRetentionDays", "bucket", "is for a bucket to be created, which bucket replaces"],
+] as const;
+
+function checkExclusive(keys: Keys): Problem[] {
+  return exclusive.flatMap(([key, other, what]) =>
+    keys[key] === undefined || keys[other] === undefined
+      ? []
+      : [{ path: [key], message: `${what}; remove one of the two` }],
+  );
+}
+
+/** Checks the size of each collection's task: its own, or the one that all share. */
+function checkSizes({
+  cpu = collectionDefaults.cpu,
+  memory = collectionDefaults.memory,
+  collections,
+}: Keys): Problem[] {
+  const shared = validateSize(cpu, memory);
+  return [
+    ...(shared ? [{ path: [shared.key], message: shared.message }] : []),
+    ...namedObjects(collections).flatMap((collection, index) => {
+      if (collection.cpu === undefined && collection.memory === undefined) return [];
+      const own = validateSize(collection.cpu ?? cpu, collection.memory ?? memory);
+      return own ? [{ path: ["collections", index, own.key], message: own.message }] : [];
+    }),
   ];
 }
 

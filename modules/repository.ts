@@ -2,6 +2,7 @@ import { z } from "zod";
 import { codeCommitRegion } from "../image/host/codecommit.ts";
 import { isBranchName } from "../image/host/location.ts";
 import { checked, object, text } from "./schema.ts";
+import { secretArn } from "./secret-arn.ts";
 
 /** One repository as configured. */
 export type Repository = z.output<typeof repository>;
@@ -13,12 +14,10 @@ export const repository = object({
   ),
   url: checked(validateUrl).optional(),
   branch: checked(validateBranch).optional(),
-  credentials: z
-    .literal(
-      ["host", "repository"],
-      'is neither "host" (shared by all repositories of its host) nor "repository" (its own); use one of these, or remove it for a public repository',
-    )
-    .optional(),
+  credentials: text(
+    new RegExp(`^(host|repository|${secretArn.source})$`),
+    'is neither "host" (shared by all repositories of its host) nor "repository" (its own) nor the ARN of a parameter or secret that exists; use one of these, or remove it for a public repository',
+  ).optional(),
   create: z.boolean("is not true or false; use true to create the repository in CodeCommit").optional(),
 });
 

@@ -13,6 +13,12 @@ export function checked(validate: (value: string) => string | undefined) {
   });
 }
 
+/** A whole number of something in a range. */
+export function wholeNumber(least: number, most: number, unit: string, example: number) {
+  const message = `is not a whole number of ${unit} from ${least} to ${most}; use ${example}`;
+  return z.int(message).min(least, message).max(most, message);
+}
+
 /** An object with these keys and no others. */
 export function object<Shape extends z.ZodRawShape>(shape: Shape) {
   return z.strictObject(shape, {

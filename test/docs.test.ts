@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { variables } from "../image/config/variables.ts";
+import { collectionSettings } from "../modules/collection.ts";
 import { parse } from "../modules/configuration.ts";
 import packageFile from "../package.json";
 
@@ -99,7 +100,9 @@ test("the keys of cdktf.json are documented, and no others", () => {
     return [];
   };
   const documented = (heading: string) => sorted(firstColumn(section("docs/configuration.md", heading)));
-  expect(documented("## Keys of `gitDiff`")).toEqual(sorted(keysIn({ bogus: 1 })));
+  const settings = Object.keys(collectionSettings);
+  expect([...documented("## Keys of `gitDiff`"), ...settings].sort()).toEqual(sorted(keysIn({ bogus: 1 })));
+  expect(documented("## Keys of a collection")).toEqual(sorted(settings));
   expect(documented("## Keys of a repository")).toEqual(sorted(keysIn({ repositories: [{ bogus: 1 }] })));
 });
 

@@ -21,7 +21,7 @@ test("the smallest stack is these resources and no others", () => {
     "aws_security_group.vpc_task": "what tasks may reach",
     "aws_vpc_security_group_egress_rule.vpc_egress-443": "HTTPS, and nothing else",
     "aws_ecs_cluster.cluster": "where tasks run",
-    "aws_cloudwatch_log_group.cluster_logs": "where tasks log",
+    "aws_cloudwatch_log_group.task-all_log": "where tasks log",
     "aws_s3_bucket.results": "the diffs",
     "aws_s3_bucket_public_access_block.results_private": "nobody else's",
     "aws_s3_bucket_ownership_controls.results_ownership": "no ACLs",
@@ -44,7 +44,8 @@ test("the smallest stack is these resources and no others", () => {
     "aws_cloudwatch_event_rule.alarms_failed": "runs that failed",
     "aws_cloudwatch_event_target.alarms_notify": "runs that failed, in words",
     "aws_cloudwatch_metric_alarm.alarms_not-started": "runs that could not be started",
-    "aws_cloudwatch_metric_alarm.alarms_silent": "a day without any run",
+    "aws_cloudwatch_metric_alarm.alarms_silent-all": "a day without a run",
+    "aws_codecommit_repository.codecommit": "none, but protects those that were created",
     "aws_scheduler_schedule.schedule-all": "when",
     "aws_iam_role.schedule-all_role": "the role that starts the task",
     "aws_iam_policy.schedule-all_role_1": "the role that starts the task",
@@ -56,6 +57,20 @@ test("the smallest stack is these resources and no others", () => {
 test("a prebuilt image needs neither the Docker provider nor an ECR repository", () => {
   expect(Object.keys(smallest.json.provider)).toEqual(["aws"]);
   expect(JSON.stringify(smallest.json)).not.toMatch(/docker_|aws_ecr_/);
+});
+
+test("repositories that were created in CodeCommit are protected, also once they are no longer listed", () => {
+  const listed = (...names: string[]) =>
+    new Template({
+      ...SMALLEST,
+      repositories: [...SMALLEST.repositories, ...names.map((name) => ({ name, create: true }))],
+    }).get("aws_codecommit_repository.codecommit");
+  expect(listed("new", "newer")).toMatchObject({
+    for_each: `\${toset(["new", "newer"])}`,
+    repository_name: ref("each.value"),
+    lifecycle: { prevent_destroy: true },
+  });
+  expect(listed()).toMatchObject({ for_each: `\${toset([])}`, lifecycle: { prevent_destroy: true } });
 });
 
 test("everything that can be tagged is tagged", () => {
@@ -92,6 +107,16 @@ describe("state", () => {
     };
     expect(json).toMatchObject({ terraform: { backend: { s3 } } });
   });
+
+  test("is one stack's alone, unless its key is given", () => {
+    const key = (state: object) => {
+      const { json } = new Template({ ...SMALLEST, name: "prod", state: { bucket: "acme-state", ...state } });
+      return (json as unknown as { terraform: { backend: { s3: { key: string } } } }).terraform.backend.s3
+        .key;
+    };
+    expect(key({})).toBe("prod.tfstate");
+    expect(key({ key: "git/diffs.tfstate" })).toBe("git/diffs.tfstate");
+  });
 });
 
 describe("every permission in the stack", () => {
@@ -109,9 +134,9 @@ describe("every permission in the stack", () => {
   test("is one of these", () => {
     const actions = Object.fromEntries(allowed.map(({ Sid, Action }) => [Sid, Action]));
     expect(actions).toEqual({
-      PutObjects: ["s3:PutObject", "s3:AbortMultipartUpload"],
+      PutResults: ["s3:PutObject", "s3:AbortMultipartUpload"],
       ReadStepRecords: ["s3:GetObject"],
-      List: ["s3:ListBucket"],
+      ListResults: ["s3:ListBucket"],
       Cursors: ["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter"],
       CodeCommit: ["codecommit:GitPull"],
       ResultsKey: ["kms:Decrypt", "kms:GenerateDataKey"],
@@ -196,8 +221,8 @@ test("the worker accepts its environment", () => {
   );
   const read = readEnvironment(environment, new Date(0)).repositories;
   expect(read.map(({ cursor, destination, branch }) => [cursor, destination, branch])).toEqual([
-    ["/git-diff/api", "git-diff-results-123456789012/api", "main"],
     ["/git-diff/acme/web", "git-diff-results-123456789012/acme/web", undefined],
+    ["/git-diff/api", "git-diff-results-123456789012/api", "main"],
     ["/git-diff/legacy", "git-diff-results-123456789012/legacy", undefined],
   ]);
   expect(read.map(({ credentials }) => credentials?.password)).toEqual(["hunter2", "hunter2", undefined]);
@@ -291,7 +316,7 @@ test("every output has a description, and every collection and credential its co
   for (const { description } of Object.values(outputs)) expect(String(description)).toMatch(/^[A-Z].{20}/);
   expect(outputs.image?.value).toBe(IMAGE);
   expect(outputs.run_now?.value).toEqual({
-    all: `aws ecs run-task --region eu-west-1 --cluster ${ref("aws_ecs_cluster.cluster.name")} --task-definition ${ref("aws_ecs_task_definition.task-all.arn")} --launch-type FARGATE --network-configuration 'awsvpcConfiguration={subnets=[subnet-01234567,subnet-76543210],securityGroups=[sg-01234567],assignPublicIp=DISABLED}'`,
+    all: `aws ecs run-task --region eu-west-1 --cluster ${ref("aws_ecs_cluster.cluster.name")} --task-definition git-diff-all --launch-type FARGATE --network-configuration 'awsvpcConfiguration={subnets=[subnet-01234567,subnet-76543210],securityGroups=[sg-01234567],assignPublicIp=DISABLED}'`,
   });
   expect(outputs.subscribe_alarms?.value).toBe(
     `aws sns subscribe --region eu-west-1 --topic-arn ${ref("aws_sns_topic.alarms.arn")} --protocol email --notification-endpoint you@example.com`,
@@ -303,11 +328,7 @@ test("every output has a description, and every collection and credential its co
 });
 
 test("two constructs with the same address are an error, not merged", () => {
-  const twins = [
-    { name: "a.b", create: true },
-    { name: "a_b", create: true },
-  ];
-  expect(() => new Template({ ...SMALLEST, repositories: twins })).toThrow(
-    /have the same address codecommit-a_b/,
+  expect(() => new Template({ ...SMALLEST, alarms: ["a.b@acme.com", "a_b@acme.com"] })).toThrow(
+    /have the same address alarms_to-a_b_acme_com/,
   );
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readEnvironment } from "../../image/config/environment.ts";
 import { parse } from "../../modules/configuration.ts";
+import { parseOne } from "../fixtures/configuration.ts";
 import { IMAGE } from "../fixtures/template.ts";
 
 const subnets = ["subnet-01234567"];
@@ -18,17 +19,43 @@ function errorMessage(gitDiff: unknown): string {
 }
 
 test("region and repositories are a complete configuration", () => {
-  expect(parse(smallest)).toEqual({
+  expect(parseOne(smallest)).toMatchObject({
     region: "eu-west-1",
     name: "git-diff",
     tags: {},
     image: "build",
-    cpu: 1024,
-    memory: 2048,
     logRetentionDays: 30,
-    collections: [{ name: "all", schedule: "cron(0 0 * * ? *)", timezone: "UTC", repositories: [api] }],
+    collections: [
+      {
+        name: "all",
+        schedule: "cron(0 0 * * ? *)",
+        timezone: "UTC",
+        paused: false,
+        cpu: 1024,
+        memory: 2048,
+        repositories: [api],
+      },
+    ],
   });
 });
+
+const settings = {
+  schedule: "rate(1 hour)",
+  timezone: "Europe/Berlin",
+  flexibleWindowMinutes: 15,
+  paused: true,
+  cpu: 512,
+  memory: 3072,
+  diskGiB: 100,
+  concurrency: 4,
+  timeoutSeconds: 600,
+  hostConcurrency: 2,
+  hostRequestsPerSecond: 10,
+  maxDiffBytes: 1024,
+  maxPackBytes: 2048,
+  onGoneCommit: "fail",
+  binary: "include",
+} as const;
 
 test("every key is accepted", () => {
   const everything = {
@@ -36,9 +63,18 @@ test("every key is accepted", () => {
     name: "diffs",
     tags: { team: "platform", "cost-center": "42" },
     image: IMAGE,
-    network: { subnets: ["subnet-0123456789abcdef0"], securityGroups: ["sg-01234567"], publicIp: true },
-    cpu: 512,
-    memory: 3072,
+    network: {
+      subnets: ["subnet-0123456789abcdef0"],
+      securityGroups: ["sg-01234567"],
+      publicIp: true,
+      proxy: "http://proxy.acme.com:3128",
+      noProxy: [".acme.com"],
+    },
+    cluster: "shared",
+    accessLogs: "acme-access-logs",
+    alarms: ["ops@acme.com"],
+    permissionsBoundary: "arn:aws-us-gov:iam::123456789012:policy/bounds/developer",
+    rolePath: "/acme/data/",
     logRetentionDays: 90,
     resultRetentionDays: 400,
     kmsKey: "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-1234abcd",
@@ -46,17 +82,56 @@ test("every key is accepted", () => {
     collections: [
       {
         name: "hourly",
-        schedule: "rate(1 hour)",
-        timezone: "Europe/Berlin",
+        ...settings,
         repositories: [
-          { ...api, branch: "release/2.x", credentials: "host" },
           { name: "acme/web", url: "https://git.acme.com:8443/web.git", credentials: "repository" },
+          { ...api, branch: "release/2.x", credentials: "host" },
           { name: "legacy", create: true },
         ],
       },
     ],
   };
-  expect(parse(everything)).toEqual(everything as never);
+  expect(parseOne(everything)).toEqual(everything as never);
+});
+
+test("what stands beside the collections applies to each that does not say otherwise", () => {
+  const { collections } = parseOne({
+    region: "eu-west-1",
+    ...settings,
+    collections: [
+      { name: "ours", repositories: [api] },
+      { name: "other", cpu: 1024, timezone: "UTC", paused: false, repositories: [{ ...api, name: "b" }] },
+    ],
+  });
+  expect(collections).toEqual([
+    {
+      name: "other",
+      ...settings,
+      cpu: 1024,
+      timezone: "UTC",
+      paused: false,
+      repositories: [{ ...api, name: "b" }],
+    },
+    { name: "ours", ...settings, repositories: [api] },
+  ]);
+});
+
+test("the order of repositories and collections makes no difference", () => {
+  const [a, b, c] = ["a", "b", "c"].map((name) => ({ ...api, name }));
+  const of = (...collections: unknown[]) => parseOne({ region: "eu-west-1", collections });
+  expect(of({ name: "one", repositories: [b, a] }, { name: "two", repositories: [c] })).toEqual(
+    of({ name: "two", repositories: [c] }, { name: "one", repositories: [a, b] }),
+  );
+});
+
+test("a list is a stack for each environment, whose names differ", () => {
+  const [dev, prod] = ["dev", "prod"].map((name) => ({ ...smallest, name }));
+  expect(parse([dev, prod]).map(({ name }) => name)).toEqual(["dev", "prod"]);
+  expect(errorMessage([dev, dev])).toContain('gitDiff[1].name = "dev" is used twice; use a unique name');
+  expect(errorMessage([dev, { ...prod, cpu: 1 }])).toContain(
+    "gitDiff[1].cpu = 1 is not a number of CPU units",
+  );
+  expect(errorMessage([])).toContain("gitDiff = [] is empty; write {");
 });
 
 // Each: what is wrong, the change, and the expected line with property, value, rule and remedy.
@@ -98,6 +173,90 @@ const wrong: [string, object, RegExp][] = [
     { collections: [{ name: "a1", repositories: [{ ...api, name: "b" }] }] },
     /gitDiff\.repositories = .* cannot be combined with collections.*; move it/,
   ],
+  [
+    "a size of a collection's own that Fargate does not offer",
+    {
+      repositories: undefined,
+      cpu: 256,
+      memory: 512,
+      collections: [{ name: "c1", memory: 8192, repositories: [api] }],
+    },
+    /gitDiff\.collections\[0\]\.memory = 8192 is not an amount of memory \(MiB\) that Fargate offers with cpu 256/,
+  ],
+  [
+    "a VPC beside a network",
+    { vpc: {}, network: { subnets, securityGroups: ["sg-01234567"] } },
+    /gitDiff\.vpc = \{\} is a VPC to be created, which network replaces; remove one of the two/,
+  ],
+  [
+    "a retention for a bucket that is there",
+    { bucket: "acme-diffs", resultRetentionDays: 9 },
+    /gitDiff\.resultRetentionDays = 9 is for a bucket to be created, which bucket replaces; remove one/,
+  ],
+  [
+    "access logs of a bucket that is there",
+    { bucket: "acme-diffs", accessLogs: "acme-logs" },
+    /gitDiff\.accessLogs = "acme-logs" is for a bucket to be created, which bucket replaces; remove one/,
+  ],
+  [
+    "a block of addresses that is too small",
+    { vpc: { cidr: "10.0.0.0/28" } },
+    /gitDiff\.vpc\.cidr = "10\.0\.0\.0\/28" is not a block of IPv4 addresses from \/16 to \/27; use one/,
+  ],
+  [
+    "a block of addresses that begins within another",
+    { vpc: { cidr: "10.0.0.9/24" } },
+    /gitDiff\.vpc\.cidr = "10\.0\.0\.9\/24" does not begin where .*; use "10\.0\.0\.0\/24"/,
+  ],
+  [
+    "a proxy with a password",
+    { network: { subnets, securityGroups: ["sg-01234567"], proxy: "http://me:hunter2@proxy:3128" } },
+    /gitDiff\.network\.proxy = "http:\/\/\*\*\*@proxy:3128" is neither the address of a proxy/,
+  ],
+  [
+    "certificates that are not there",
+    { certificates: "missing.pem" },
+    /gitDiff\.certificates = "missing\.pem" cannot be read; write the path of a file/,
+  ],
+  [
+    "certificates that are none",
+    { certificates: "package.json" },
+    /gitDiff\.certificates = "package\.json" has no certificate in PEM; use/,
+  ],
+  [
+    "an e-mail address without brackets",
+    { alarms: "ops@acme.com" },
+    /gitDiff\.alarms = "\*\*\*@acme\.com" is neither a list of e-mail addresses nor the ARN of a topic; use \["ops@acme\.com"\]/,
+  ],
+  ["an address that is none", { alarms: ["ops"] }, /gitDiff\.alarms.* is neither a list of e-mail addresses/],
+  [
+    "a boundary that is no policy",
+    { permissionsBoundary: "developer" },
+    /gitDiff\.permissionsBoundary = "developer" is not the ARN of a policy; use "arn:aws:iam::/,
+  ],
+  [
+    "a path without slashes",
+    { rolePath: "acme" },
+    /gitDiff\.rolePath = "acme" is not the path of a role; use one/,
+  ],
+  ["a bucket's URL", { bucket: "s3://acme" }, /gitDiff\.bucket = "s3:\/\/acme" is neither a bucket nor/],
+  [
+    "a cluster's ARN",
+    { cluster: "arn:aws:ecs:x" },
+    /gitDiff\.cluster = "arn:aws:ecs:x" is not the name of an ECS/,
+  ],
+  [
+    "a disk that Fargate does not offer",
+    { diskGiB: 20 },
+    /gitDiff\.diskGiB = 20 is not a whole number of GiB from 21 to 200; use 100/,
+  ],
+  ["half a repository at a time", { concurrency: 0.5 }, /gitDiff\.concurrency = 0\.5 is not a whole number/],
+  [
+    "an unknown way with binary files",
+    { binary: true },
+    /gitDiff\.binary = true is neither "omit" nor "include"/,
+  ],
+  ["a pause in words", { paused: "yes" }, /gitDiff\.paused = "yes" is not true or false; use true/],
   [
     "duplicate names",
     { repositories: [api, api] },
@@ -188,7 +347,7 @@ const wrong: [string, object, RegExp][] = [
   [
     "unknown credentials",
     { repositories: [{ ...api, credentials: "user:hunter2" }] },
-    /repositories\[0\]\.credentials .* is neither "host".*; use one/,
+    /repositories\[0\]\.credentials \(not shown\) is neither "host".* nor the ARN.*; use one/,
   ],
   [
     "credentials for CodeCommit",
