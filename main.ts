@@ -3,7 +3,6 @@ import { CodecommitRepository } from "@cdktf/provider-aws/lib/codecommit-reposit
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { App, TerraformElement, TerraformOutput, TerraformStack } from "cdktf";
 import type { Node } from "constructs";
-import cdktf from "./cdktf.json";
 import { hashSources } from "./image/sources.ts";
 import { Account } from "./modules/account.ts";
 import { Alarms } from "./modules/alarms.ts";
@@ -13,6 +12,7 @@ import { Cluster } from "./modules/cluster.ts";
 import { runCommand, setCommand, subscribeCommand } from "./modules/commands.ts";
 import { type Configuration, parse } from "./modules/configuration.ts";
 import { ConfigurationError } from "./modules/configuration-error.ts";
+import { readContext } from "./modules/context.ts";
 import { Credentials } from "./modules/credentials.ts";
 import { Ecr } from "./modules/ecr.ts";
 import { prebuilt } from "./modules/image-reference.ts";
@@ -150,7 +150,7 @@ export class GitDiff extends TerraformStack {
 
 if (import.meta.main) {
   try {
-    const app = new App({ context: cdktf.context });
+    const app = new App({ context: readContext(join(import.meta.dirname, "cdktf.json")) });
     new GitDiff(app, parse(app.node.tryGetContext("gitDiff")));
     app.synth();
   } catch (error) {

@@ -1,5 +1,5 @@
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -55,4 +55,18 @@ test("prints only what is wrong", async () => {
   expect(first).toBe("cdktf.json, context: 2 problems");
   for (const line of lines) expect(line).toStartWith("  gitDiff.");
   expect(lines).toHaveLength(2);
+});
+
+test("prints where the syntax of cdktf.json is wrong", async () => {
+  const checkout = join(folder, "wrong");
+  for (const part of ["main.ts", "package.json", "modules", "image"]) {
+    cpSync(join(root, part), join(checkout, part), { recursive: true });
+  }
+  symlinkSync(join(root, "node_modules"), join(checkout, "node_modules"));
+  writeFileSync(join(checkout, "cdktf.json"), '{\n  "context": {\n    "gitDiff": {},\n  }\n}\n');
+  const wrong = Bun.spawn([process.execPath, "main.ts"], { cwd: checkout, stderr: "pipe" });
+  expect(await wrong.exited).toBe(1);
+  expect(await new Response(wrong.stderr).text()).toBe(
+    "cdktf.json, line 3, column 18: a comma before a closing bracket; remove the comma\n",
+  );
 });
