@@ -1,6 +1,8 @@
 import { z } from "zod";
+import { duplicateIndexes } from "../image/lib/duplicates.ts";
 import { ConfigurationError } from "./configuration-error.ts";
 import { crossChecks } from "./cross-checks.ts";
+import { validateRegion } from "./region.ts";
 import { repository } from "./repository.ts";
 import { validateExpression, validateTimezone } from "./schedule-expression.ts";
 import { checked, formatProblems, object, text } from "./schema.ts";
@@ -32,7 +34,7 @@ const collection = object({
   timezone: timezone.default("UTC"),
   repositories,
 });
-const region = text(/^[a-z]{2,4}(-[a-z]+)+-\d$/, 'is not an AWS region; use one such as "eu-west-1"');
+const region = checked(validateRegion);
 
 const schema = object({
   region,
@@ -75,6 +77,7 @@ const schema = object({
   resultRetentionDays: z
     .int("is not a whole number of days; use 365, or remove it to keep results")
     .min(1, "is less than one day; use 365, or remove it to keep results")
+    .max(36_500, "is more than a hundred years; use 365, or remove it to keep results")
     .optional(),
   kmsKey: text(
     /^arn:aws[\w-]*:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/,
@@ -117,7 +120,15 @@ function ids(kind: string, max: number) {
   const example = `use ["${kind}-0123456789abcdef0"]`;
   const list = `is not a list of 1 to ${max} ids; ${example}`;
   const id = text(new RegExp(`^${kind}-[0-9a-f]{8,17}$`), `is not the id of a ${kind}; ${example}`);
-  return z.array(id, list).min(1, list).max(max, list);
+  return z
+    .array(id, list)
+    .min(1, list)
+    .max(max, list)
+    .superRefine((values, context) => {
+      for (const index of duplicateIndexes(values)) {
+        context.addIssue({ code: "custom", path: [index], message: "is there twice; remove one of the two" });
+      }
+    });
 }
 
 /** Parses `context.gitDiff`. Throws one ConfigurationError that lists all problems. */

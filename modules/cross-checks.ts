@@ -15,21 +15,21 @@ interface Keys {
   readonly kmsKey?: string;
   readonly cpu?: number;
   readonly memory?: number;
+  readonly tags?: Readonly<Record<string, unknown>>;
   readonly repositories?: readonly Repository[];
   readonly collections?: readonly { readonly name: string; readonly repositories: readonly Repository[] }[];
 }
 
 /** Checks values that are valid by themselves, but not together. */
 export function crossChecks(keys: Keys): Problem[] {
-  const { cpu = Number.NaN, memory = Number.NaN } = keys;
-  const size = validateSize(cpu, memory);
   const entries = listEntries(keys);
   return [
     ...checkForm(keys),
-    ...(size ? [{ path: [size.key], message: size.message }] : []),
+    ...checkSize(keys),
+    ...checkTags(keys),
     ...checkKmsRegion(keys),
     ...checkDuplicates(
-      namedObjects(keys.collections).map(({ name }, index) => ({
+      namedObjects(keys.collections).map(([index, { name }]) => ({
         name,
         path: ["collections", index, "name"],
       })),
@@ -51,18 +51,20 @@ interface Entry {
 
 function listEntries({ repositories, collections }: Keys): Entry[] {
   const entriesAt = (path: (string | number)[], list: readonly Repository[] | undefined) =>
-    namedObjects(list).map((repository, index) => ({ repository, path: [...path, index] }));
+    namedObjects(list).map(([index, repository]) => ({ repository, path: [...path, index] }));
   return [
     ...entriesAt(["repositories"], repositories),
-    ...namedObjects(collections).flatMap((collection, index) =>
+    ...namedObjects(collections).flatMap(([index, collection]) =>
       entriesAt(["collections", index, "repositories"], collection.repositories),
     ),
   ];
 }
 
-/** The objects with a name in a value that should be a list of them. */
-function namedObjects<T extends { readonly name: string }>(value: readonly T[] | undefined): readonly T[] {
-  return Array.isArray(value) ? value.filter((item) => typeof item?.name === "string") : [];
+/** The objects with a name in a value that should be a list of them, each with its index. */
+function namedObjects<T extends { readonly name: string }>(value: readonly T[] | undefined): [number, T][] {
+  return Array.isArray(value)
+    ? [...value.entries()].filter(([, item]) => typeof item?.name === "string")
+    : [];
 }
 
 function checkForm(keys: Keys): Problem[] {
@@ -79,6 +81,34 @@ function checkForm(keys: Keys): Problem[] {
     ...(empty
       ? [{ path: ["collections"], message: "is empty; add a collection, or use repositories instead" }]
       : []),
+  ];
+}
+
+function checkSize({ cpu, memory }: Keys): Problem[] {
+  if (typeof cpu !== "number" || typeof memory !== "number") return [];
+  const problem = validateSize(cpu, memory);
+  return problem ? [{ path: [problem.key], message: problem.message }] : [];
+}
+
+// https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+const TAGS = 50;
+/** What the stack adds: the first to everything, the second to parts of the network. */
+const ownTags = ["git-diff-to-s3", "Name"];
+
+function checkTags({ tags }: Keys): Problem[] {
+  if (typeof tags !== "object" || tags === null) return [];
+  const keys = Object.keys(tags);
+  const all = new Set([...ownTags, ...keys]);
+  const surplus = all.size - TAGS;
+  // IAM compares keys without regard to case: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+  const alike = duplicateIndexes([...all].map((key) => key.toLowerCase())).map((index) => [...all][index]);
+  const many = `has ${keys.length} tags; AWS allows ${TAGS} a resource, of which the stack uses two; remove ${surplus}`;
+  return [
+    ...(surplus > 0 ? [{ path: ["tags"], message: many }] : []),
+    ...alike.map((key = "") => ({
+      path: ["tags", key],
+      message: "differs only in case from another tag, which IAM refuses; use another key",
+    })),
   ];
 }
 
