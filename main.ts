@@ -10,7 +10,7 @@ import { configureBackend } from "./modules/backend.ts";
 import { Bucket } from "./modules/bucket.ts";
 import { Cluster } from "./modules/cluster.ts";
 import { runCommand, setCommand, subscribeCommand } from "./modules/commands.ts";
-import { type Configuration, parse } from "./modules/configuration.ts";
+import { type Configuration, read } from "./modules/configuration.ts";
 import { ConfigurationError } from "./modules/configuration-error.ts";
 import { readContext } from "./modules/context.ts";
 import { Credentials } from "./modules/credentials.ts";
@@ -148,10 +148,18 @@ export class GitDiff extends TerraformStack {
   }
 }
 
+/** Adds the stack that is configured. Throws one ConfigurationError that lists all problems, limits of AWS included. */
+export function addStack(app: App, gitDiff: unknown): void {
+  const { configuration, problems } = read(gitDiff);
+  const stack = configuration && new GitDiff(app, configuration);
+  const all = [...problems, ...(stack?.node.findAll().flatMap(({ node }) => node.validate()) ?? [])];
+  if (all.length > 0) throw ConfigurationError.of(all);
+}
+
 if (import.meta.main) {
   try {
     const app = new App({ context: readContext(join(import.meta.dirname, "cdktf.json")) });
-    new GitDiff(app, parse(app.node.tryGetContext("gitDiff")));
+    addStack(app, app.node.tryGetContext("gitDiff"));
     app.synth();
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;

@@ -6,6 +6,7 @@ import { validateRegion } from "./region.ts";
 import { repository } from "./repository.ts";
 import { validateExpression, validateTimezone } from "./schedule-expression.ts";
 import { checked, formatProblems, object, text } from "./schema.ts";
+import { parseValidPart } from "./valid-part.ts";
 
 /** The configuration, with defaults filled in and all repositories in collections. */
 export type Configuration = z.output<typeof schema>;
@@ -133,10 +134,21 @@ function ids(kind: string, max: number) {
 
 /** Parses `context.gitDiff`. Throws one ConfigurationError that lists all problems. */
 export function parse(gitDiff: unknown): Configuration {
+  const { configuration, problems } = read(gitDiff);
+  if (configuration && problems.length === 0) return configuration;
+  throw ConfigurationError.of(problems);
+}
+
+/**
+ * Reads `context.gitDiff`. Where there are problems, the configuration has the valid repositories, and is good for
+ * nothing but a check of their size.
+ */
+export function read(gitDiff: unknown): { configuration?: Configuration; problems: readonly string[] } {
   const result = schema.safeParse(gitDiff ?? {});
-  if (result.success) return result.data;
+  if (result.success) return { configuration: result.data, problems: [] };
   const problems = formatProblems("gitDiff", gitDiff ?? {}, result.error);
-  throw new ConfigurationError(
-    `cdktf.json, context: ${problems.length} ${problems.length === 1 ? "problem" : "problems"}\n  ${problems.join("\n  ")}`,
-  );
+  if (typeof gitDiff !== "object" || gitDiff === null) return { problems };
+  const { name, repositories, collections } = gitDiff as Record<string, unknown>;
+  const sized = { region: "us-east-1", name, repositories, collections };
+  return { configuration: parseValidPart(schema, sized), problems };
 }

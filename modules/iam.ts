@@ -2,7 +2,6 @@ import { IamPolicy } from "@cdktf/provider-aws/lib/iam-policy";
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy-attachment";
 import { Construct } from "constructs";
-import { ConfigurationError } from "./configuration-error.ts";
 import { jsonSize } from "./json-size.ts";
 
 export interface Statement {
@@ -46,7 +45,18 @@ export class Role extends Construct {
       ]),
     });
     this.arn = role.arn;
-    for (const [index, statements] of packPolicies(props.statements).entries()) {
+    const policies = packPolicies(props.statements);
+    const needs = `the role ${props.name} needs ${policies.length} policies to list its repositories`;
+    const parts = Math.ceil(policies.length / POLICIES);
+    this.node.addValidation({
+      validate: () =>
+        parts > 1
+          ? [
+              `gitDiff: ${needs}; IAM allows ${POLICIES}: distribute them over at least ${parts} collections (gitDiff.collections)`,
+            ]
+          : [],
+    });
+    for (const [index, statements] of policies.entries()) {
       const policy = new IamPolicy(this, `${index + 1}`, {
         name: `${props.name}-${index + 1}`,
         description: props.description,
@@ -78,12 +88,6 @@ export function packPolicies(statements: readonly Statement[]): Statement[][] {
         policies[policies.length - 1] = extended;
       else policies.push([{ ...rest, Resource: [resource] }]);
     }
-  }
-  if (policies.length > POLICIES) {
-    throw new ConfigurationError(
-      `gitDiff: a role needs ${policies.length} policies to list its repositories; IAM allows ${POLICIES}: ` +
-        "add a collection to gitDiff.collections and move some repositories there.",
-    );
   }
   return policies;
 }

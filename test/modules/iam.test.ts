@@ -39,7 +39,3 @@ test("a reference counts as long as an account id", () => {
     packPolicies([{ ...rest, Resource }]).length,
   );
 });
-
-test("more policies than a role can have are an error", () => {
-  expect(() => packPolicies([statement("one", 2000)])).toThrow(/IAM allows 10: add a collection/);
-});

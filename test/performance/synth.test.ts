@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parse } from "../../modules/configuration.ts";
 
 test("synthesis takes less than a second", async () => {
   const folder = mkdtempSync(join(tmpdir(), "git-diff-synthesis-"));
@@ -20,3 +21,19 @@ test("synthesis takes less than a second", async () => {
   rmSync(folder, { recursive: true, force: true });
   expect(Math.min(...durations)).toBeLessThan(1000);
 }, 30_000);
+
+test("20,000 repositories are checked in a second, right or wrong", () => {
+  const repositories = Array.from({ length: 20_000 }, (_, index) => ({
+    name: `r${index}`,
+    url: `https://github.com/acme/r${index}.git`,
+    credentials: "repository",
+  }));
+  const twice = repositories.map((repository) => ({ ...repository, name: "api" }));
+  const start = performance.now();
+  expect(parse({ region: "eu-west-1", repositories }).collections[0]?.repositories).toHaveLength(20_000);
+  const right = performance.now();
+  expect(() => parse({ region: "eu-west-1", repositories: twice })).toThrow("19999 problems");
+  const wrong = performance.now();
+  expect(right - start).toBeLessThan(1000);
+  expect(wrong - right).toBeLessThan(2000);
+});
