@@ -22,18 +22,18 @@ test("synthesis takes less than a second", async () => {
   expect(Math.min(...durations)).toBeLessThan(1000);
 }, 30_000);
 
-test("20,000 repositories are checked in a second, right or wrong", () => {
-  const repositories = Array.from({ length: 20_000 }, (_, index) => ({
+test("100,000 repositories are checked in seconds, right or wrong", () => {
+  const repositories = Array.from({ length: 100_000 }, (_, index) => ({
     name: `r${index}`,
     url: `https://github.com/acme/r${index}.git`,
     credentials: "repository",
   }));
   const twice = repositories.map((repository) => ({ ...repository, name: "api" }));
   const start = performance.now();
-  expect(parse({ region: "eu-west-1", repositories }).collections[0]?.repositories).toHaveLength(20_000);
+  expect(parse({ region: "eu-west-1", repositories }).collections[0]?.repositories).toHaveLength(100_000);
   const right = performance.now();
-  expect(() => parse({ region: "eu-west-1", repositories: twice })).toThrow("19999 problems");
+  expect(() => parse({ region: "eu-west-1", repositories: twice })).toThrow("99999 problems");
   const wrong = performance.now();
-  expect(right - start).toBeLessThan(1000);
-  expect(wrong - right).toBeLessThan(2000);
-});
+  expect(right - start).toBeLessThan(3000);
+  expect(wrong - right).toBeLessThan(6000);
+}, 30_000);
