@@ -95,8 +95,11 @@ function isValidPart(part: string, { min, max, names = [] }: Field): boolean {
 
 /** Checks the name of a time zone. Returns what is wrong with it and what to write instead, or undefined if it is valid. */
 export function validateTimezone(timezone: string): string | undefined {
-  const unknown =
-    'is not a time zone that AWS supports; use a name from the IANA list, such as "Europe/Berlin" or "UTC"';
+  const place = timezone.replaceAll(" ", "_").toLowerCase();
+  const meant = Intl.supportedValuesOf("timeZone").find((name) => name.toLowerCase().endsWith(`/${place}`));
+  const unknown = `is not a time zone that AWS supports; use ${
+    meant ? `"${meant}"` : 'a name from the IANA list, such as "Europe/Berlin" or "UTC"'
+  }`;
   // JavaScript accepts offsets such as +01:00 as time zones. AWS does not.
   if (!/^[A-Za-z]/.test(timezone)) return unknown;
   try {

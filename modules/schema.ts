@@ -9,7 +9,7 @@ export function text(pattern: RegExp, message: string) {
 /** A string that a function checks: it returns what is wrong and what to write, or undefined. */
 export function checked(validate: (value: string) => string | undefined) {
   const error = ({ input }: { readonly input: unknown }) =>
-    input === undefined ? validate("") : "is not text; write it in quotes";
+    input === undefined || input === null ? validate("") : "is not text; write it in quotes";
   return z.string({ error }).superRefine((value, context) => {
     const message = validate(value);
     if (message) context.addIssue({ code: "custom", message });

@@ -1,5 +1,8 @@
-/** Returns the word that a misspelt one most likely means: the nearest, if at most a third of its letters differ. */
+/** Returns the word that a wrong one most likely means: it abbreviates it, or at most a third of its letters differ. */
 export function similar(misspelt: string, words: readonly string[]): string | undefined {
+  const start = letters(misspelt);
+  const long = words.find((word) => start.length >= 4 && letters(word).startsWith(start));
+  if (long) return long;
   const nearest = words
     .map((word) => ({ word, distance: distance(letters(misspelt), letters(word)) }))
     .toSorted((a, b) => a.distance - b.distance)[0];

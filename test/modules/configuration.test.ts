@@ -352,6 +352,12 @@ const wrong: [string, object, RegExp][] = [
     { cpu: "1 vCPU" },
     /gitDiff\.cpu = "1 vCPU" is not a number of CPU units; use/,
   ],
+  [
+    "an abbreviated key",
+    { repo: [] },
+    /gitDiff\.repo \(not shown\) is not a known key; write "repositories"$/,
+  ],
+  ["a schedule that is null", { schedule: null }, /gitDiff\.schedule = null is neither cron.*; use "cron/],
   ["no number at all", { cpu: null }, /gitDiff\.cpu = null is not a number of CPU units; use 1024/],
   [
     "an absurd size",

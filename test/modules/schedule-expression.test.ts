@@ -110,7 +110,9 @@ test.each(["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Asia/Calcu
 test.each([
   ["Mars/Olympus", /not a time zone that AWS supports/],
   ["+01:00", /not a time zone that AWS supports/],
-  ["", /not a time zone/],
+  ["", /not a time zone that AWS supports; use a name from the IANA list/],
+  ["Berlin", /not a time zone that AWS supports; use "Europe\/Berlin"/],
+  ["new york", /use "America\/New_York"/],
   ["europe/berlin", /must be written "Europe\/Berlin"/],
 ])("%p is not a time zone", (timezone, why) => {
   expect(validateTimezone(timezone)).toMatch(why);
