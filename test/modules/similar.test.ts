@@ -12,6 +12,7 @@ test.each([
   ["repository", "repositories"],
   ["log-retention-days", "logRetentionDays"],
   ["cpus", "cpu"],
+  ["cup", "cpu"],
 ])("%s is similar to %s", (misspelt, word) => {
   expect(similar(misspelt, words)).toBe(word);
 });
