@@ -3,7 +3,6 @@ import { join, relative } from "node:path";
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { App, TerraformElement, TerraformOutput, TerraformStack } from "cdktf";
 import type { Node } from "constructs";
-import cdktf from "./cdktf.json";
 import { hashSources } from "./image/sources.ts";
 import { Account } from "./modules/account.ts";
 import { Alarms } from "./modules/alarms.ts";
@@ -11,8 +10,9 @@ import { configureBackend } from "./modules/backend.ts";
 import { Bucket } from "./modules/bucket.ts";
 import { findCluster } from "./modules/cluster.ts";
 import { runCommand, setCommand, subscribeCommand } from "./modules/commands.ts";
-import { type Configuration, parse } from "./modules/configuration.ts";
+import { type Configuration, read } from "./modules/configuration.ts";
 import { ConfigurationError } from "./modules/configuration-error.ts";
+import { readContext } from "./modules/context.ts";
 import { CreatedRepositories } from "./modules/created-repositories.ts";
 import { Credentials } from "./modules/credentials.ts";
 import { Ecr } from "./modules/ecr.ts";
@@ -30,10 +30,12 @@ import { existingNetwork, type Network, Vpc } from "./modules/vpc.ts";
 export class GitDiff extends TerraformStack {
   /** The path of the construct at each address. */
   private readonly addresses = new Map<string, string>();
+  readonly region: string;
 
   constructor(app: App, configuration: Configuration) {
     const { name, region, kmsKey, collections, logRetentionDays } = configuration;
     super(app, name);
+    this.region = region;
     configureBackend(this, configuration);
     new AwsProvider(this, "aws", {
       region,
@@ -188,15 +190,24 @@ export class GitDiff extends TerraformStack {
   }
 }
 
+/** Adds the stacks that are configured. Throws one ConfigurationError that lists all problems, limits of AWS included. */
+export function addStacks(app: App, gitDiff: unknown): readonly GitDiff[] {
+  const { configurations, problems } = read(gitDiff);
+  const named = new Map(configurations.map((configuration) => [configuration.name, configuration]));
+  const stacks = [...named.values()].map((configuration) => new GitDiff(app, configuration));
+  const sizes = stacks.flatMap((stack) => stack.node.findAll().flatMap(({ node }) => node.validate()));
+  if (problems.length + sizes.length > 0) throw ConfigurationError.of([...problems, ...sizes]);
+  return stacks;
+}
+
 if (import.meta.main) {
   try {
-    const app = new App({ context: cdktf.context });
-    const configurations = parse(app.node.tryGetContext("gitDiff"));
-    const files = configurations.map(({ name }) => join(app.outdir, "stacks", name, "cdk.tf.json"));
+    const app = new App({ context: readContext(join(import.meta.dirname, "cdktf.json")) });
+    const stacks = addStacks(app, app.node.tryGetContext("gitDiff"));
+    const files = stacks.map(({ node }) => join(app.outdir, "stacks", node.id, "cdk.tf.json"));
     const before = files.map((file) => (existsSync(file) ? readFileSync(file, "utf8") : undefined));
-    for (const configuration of configurations) new GitDiff(app, configuration);
     app.synth();
-    for (const [index, { region }] of configurations.entries()) {
+    for (const [index, { region }] of stacks.entries()) {
       const [old, file = ""] = [before[index], files[index]];
       const renames = old ? describeRenames(old, readFileSync(file, "utf8"), region) : [];
       for (const rename of renames) console.error(rename);

@@ -1,11 +1,12 @@
 import { z } from "zod";
 import { duplicateIndexes } from "../image/lib/duplicates.ts";
 import { collection, collectionSettings, complete, repositories } from "./collection.ts";
-import { ConfigurationError } from "./configuration-error.ts";
 import { crossChecks } from "./cross-checks.ts";
 import { certificates, cidrBlock } from "./network-settings.ts";
+import { validateRegion } from "./region.ts";
 import { checked, formatProblems, object, text } from "./schema.ts";
 import { secretArn } from "./secret-arn.ts";
+import { parseValidPart } from "./valid-part.ts";
 
 /** The configuration of a stack, with defaults filled in and all repositories in collections. */
 export type Configuration = Omit<z.output<typeof schema>, keyof typeof collectionSettings>;
@@ -20,7 +21,7 @@ const retentionDays = [
 
 const alarmsRule =
   'is neither a list of e-mail addresses nor the ARN of a topic; use ["ops@acme.com"] or "arn:aws:sns:<region>:<account>:<topic>"';
-const region = text(/^[a-z]{2,4}(-[a-z]+)+-\d$/, 'is not an AWS region; use one such as "eu-west-1"');
+const region = checked(validateRegion);
 
 const schema = object({
   region,
@@ -108,6 +109,7 @@ const schema = object({
   resultRetentionDays: z
     .int("is not a whole number of days; use 365, or remove it to keep results")
     .min(1, "is less than one day; use 365, or remove it to keep results")
+    .max(36_500, "is more than a hundred years; use 365, or remove it to keep results")
     .optional(),
   kmsKey: text(
     /^arn:aws[\w-]*:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/,
@@ -152,29 +154,48 @@ function ids(kind: string, max: number) {
   const example = `use ["${kind}-0123456789abcdef0"]`;
   const list = `is not a list of 1 to ${max} ids; ${example}`;
   const id = text(new RegExp(`^${kind}-[0-9a-f]{8,17}$`), `is not the id of a ${kind}; ${example}`);
-  return z.array(id, list).min(1, list).max(max, list);
+  return z
+    .array(id, list)
+    .min(1, list)
+    .max(max, list)
+    .superRefine((values, context) => {
+      for (const index of duplicateIndexes(values)) {
+        context.addIssue({ code: "custom", path: [index], message: "is there twice; remove one of the two" });
+      }
+    });
+}
+
+interface Read {
+  readonly configurations: readonly Configuration[];
+  /** Each a line. */
+  readonly problems: readonly string[];
 }
 
 /**
- * Parses `context.gitDiff`: the configuration of a stack, or a list of them, such as one for each environment. Throws one
- * ConfigurationError that lists all problems.
+ * Reads `context.gitDiff`: the configuration of a stack, or a list of them, such as one for each environment. Where there
+ * are problems, a configuration has the valid repositories, and is good for nothing but a check of their size.
  */
-export function parse(gitDiff: unknown): Configuration[] {
-  const list = Array.isArray(gitDiff);
-  const given: readonly unknown[] = list ? gitDiff : [gitDiff ?? {}];
-  const results = given.map((one) => schema.safeParse(one));
-  const problems = results.flatMap(({ error }, index) =>
-    error ? formatProblems(list ? `gitDiff[${index}]` : "gitDiff", given[index], error) : [],
+export function read(gitDiff: unknown): Read {
+  if (!Array.isArray(gitDiff)) return readOne("gitDiff", gitDiff ?? {});
+  const each = gitDiff.map((one, index) => readOne(`gitDiff[${index}]`, one));
+  const configurations = each.flatMap((one) => one.configurations);
+  const twice = duplicateIndexes(configurations.map(({ name }) => name)).map(
+    (index) =>
+      `gitDiff[${index}].name = ${JSON.stringify(configurations[index]?.name)} is used twice; use a unique name`,
   );
-  const configurations = results.flatMap(({ data }) => data ?? []);
-  if (given.length === 0)
-    problems.push('gitDiff = [] is empty; write { "region": "eu-west-1", "repositories": [...] }');
-  for (const index of duplicateIndexes(configurations.map(({ name }) => name))) {
-    const name = JSON.stringify(configurations[index]?.name);
-    problems.push(`gitDiff[${index}].name = ${name} is used twice; use a unique name`);
-  }
-  if (problems.length === 0) return configurations;
-  throw new ConfigurationError(
-    `cdktf.json, context: ${problems.length} ${problems.length === 1 ? "problem" : "problems"}\n  ${problems.join("\n  ")}`,
-  );
+  const none =
+    gitDiff.length > 0
+      ? []
+      : ['gitDiff = [] is empty; write { "region": "eu-west-1", "repositories": [...] }'];
+  return { configurations, problems: [...none, ...each.flatMap(({ problems }) => problems), ...twice] };
+}
+
+function readOne(root: string, gitDiff: unknown): Read {
+  const result = schema.safeParse(gitDiff);
+  if (result.success) return { configurations: [result.data], problems: [] };
+  const problems = formatProblems(root, gitDiff, result.error);
+  if (typeof gitDiff !== "object" || gitDiff === null) return { configurations: [], problems };
+  const { name, repositories, collections } = gitDiff as Record<string, unknown>;
+  const valid = parseValidPart(schema, { region: "us-east-1", name, repositories, collections });
+  return { configurations: valid ? [valid] : [], problems };
 }

@@ -16,6 +16,7 @@ interface Keys {
   readonly kmsKey?: string;
   readonly cpu?: number;
   readonly memory?: number;
+  readonly tags?: Readonly<Record<string, unknown>>;
   readonly repositories?: readonly Repository[];
   readonly collections?: readonly {
     readonly name: string;
@@ -32,9 +33,10 @@ export function crossChecks(keys: Keys): Problem[] {
     ...checkForm(keys),
     ...checkSizes(keys),
     ...checkExclusive(keys),
+    ...checkTags(keys),
     ...checkKmsRegion(keys),
     ...checkDuplicates(
-      namedObjects(keys.collections).map(({ name }, index) => ({
+      namedObjects(keys.collections).map(([index, { name }]) => ({
         name,
         path: ["collections", index, "name"],
       })),
@@ -56,18 +58,20 @@ interface Entry {
 
 function listEntries({ repositories, collections }: Keys): Entry[] {
   const entriesAt = (path: (string | number)[], list: readonly Repository[] | undefined) =>
-    namedObjects(list).map((repository, index) => ({ repository, path: [...path, index] }));
+    namedObjects(list).map(([index, repository]) => ({ repository, path: [...path, index] }));
   return [
     ...entriesAt(["repositories"], repositories),
-    ...namedObjects(collections).flatMap((collection, index) =>
+    ...namedObjects(collections).flatMap(([index, collection]) =>
       entriesAt(["collections", index, "repositories"], collection.repositories),
     ),
   ];
 }
 
-/** The objects with a name in a value that should be a list of them. */
-function namedObjects<T extends { readonly name: string }>(value: readonly T[] | undefined): readonly T[] {
-  return Array.isArray(value) ? value.filter((item) => typeof item?.name === "string") : [];
+/** The objects with a name in a value that should be a list of them, each with its index. */
+function namedObjects<T extends { readonly name: string }>(value: readonly T[] | undefined): [number, T][] {
+  return Array.isArray(value)
+    ? [...value.entries()].filter(([, item]) => typeof item?.name === "string")
+    : [];
 }
 
 function checkForm(keys: Keys): Problem[] {
@@ -102,19 +106,40 @@ function checkExclusive(keys: Keys): Problem[] {
 }
 
 /** Checks the size of each collection's task: its own, or the one that all share. */
-function checkSizes({
-  cpu = collectionDefaults.cpu,
-  memory = collectionDefaults.memory,
-  collections,
-}: Keys): Problem[] {
-  const shared = validateSize(cpu, memory);
+function checkSizes(keys: Keys): Problem[] {
+  const { cpu = collectionDefaults.cpu, memory = collectionDefaults.memory } = keys;
+  const own = namedObjects(keys.collections).filter(([, one]) => (one.cpu ?? one.memory) !== undefined);
   return [
-    ...(shared ? [{ path: [shared.key], message: shared.message }] : []),
-    ...namedObjects(collections).flatMap((collection, index) => {
-      if (collection.cpu === undefined && collection.memory === undefined) return [];
-      const own = validateSize(collection.cpu ?? cpu, collection.memory ?? memory);
-      return own ? [{ path: ["collections", index, own.key], message: own.message }] : [];
-    }),
+    ...checkSize([], cpu, memory),
+    ...own.flatMap(([index, one]) => checkSize(["collections", index], one.cpu ?? cpu, one.memory ?? memory)),
+  ];
+}
+
+function checkSize(path: readonly (string | number)[], cpu: unknown, memory: unknown): Problem[] {
+  if (typeof cpu !== "number" || typeof memory !== "number") return [];
+  const problem = validateSize(cpu, memory);
+  return problem ? [{ path: [...path, problem.key], message: problem.message }] : [];
+}
+
+// https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+const TAGS = 50;
+/** What the stack adds: the first to everything, the second to parts of the network. */
+const ownTags = ["git-diff-to-s3", "Name"];
+
+function checkTags({ tags }: Keys): Problem[] {
+  if (typeof tags !== "object" || tags === null) return [];
+  const keys = Object.keys(tags);
+  const all = new Set([...ownTags, ...keys]);
+  const surplus = all.size - TAGS;
+  // IAM compares keys without regard to case: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+  const alike = duplicateIndexes([...all].map((key) => key.toLowerCase())).map((index) => [...all][index]);
+  const many = `has ${keys.length} tags; AWS allows ${TAGS} a resource, of which the stack uses two; remove ${surplus}`;
+  return [
+    ...(surplus > 0 ? [{ path: ["tags"], message: many }] : []),
+    ...alike.map((key = "") => ({
+      path: ["tags", key],
+      message: "differs only in case from another tag, which IAM refuses; use another key",
+    })),
   ];
 }
 

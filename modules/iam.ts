@@ -3,7 +3,6 @@ import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy-attachment";
 import type { ITerraformDependable } from "cdktf";
 import { Construct } from "constructs";
-import { ConfigurationError } from "./configuration-error.ts";
 import { jsonSize } from "./json-size.ts";
 
 export interface Statement {
@@ -61,7 +60,18 @@ export class Role extends Construct {
       ]),
     });
     this.arn = role.arn;
-    this.permissions = packPolicies(props.statements).map((statements, index) => {
+    const policies = packPolicies(props.statements);
+    const needs = `the role ${props.name} needs ${policies.length} policies to list its repositories`;
+    const parts = Math.ceil(policies.length / POLICIES);
+    this.node.addValidation({
+      validate: () =>
+        parts > 1
+          ? [
+              `gitDiff: ${needs}; IAM allows ${POLICIES}: distribute them over at least ${parts} collections (gitDiff.collections)`,
+            ]
+          : [],
+    });
+    this.permissions = policies.map((statements, index) => {
       const policy = new IamPolicy(this, `${index + 1}`, {
         name: `${props.name}-${index + 1}`,
         path,
@@ -97,12 +107,6 @@ export function packPolicies(statements: readonly Statement[]): Statement[][] {
         policies[policies.length - 1] = extended;
       else policies.push([{ ...rest, Resource: [resource] }]);
     }
-  }
-  if (policies.length > POLICIES) {
-    throw new ConfigurationError(
-      `gitDiff: a role needs ${policies.length} policies to list its repositories; IAM allows ${POLICIES}: ` +
-        "add a collection to gitDiff.collections and move some repositories there.",
-    );
   }
   return policies;
 }

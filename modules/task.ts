@@ -3,7 +3,6 @@ import { EcsTaskDefinition } from "@cdktf/provider-aws/lib/ecs-task-definition";
 import type { ITerraformDependable } from "cdktf";
 import { Construct } from "constructs";
 import type { Account } from "./account.ts";
-import { ConfigurationError } from "./configuration-error.ts";
 import {
   type ContainerProps,
   collectionSecrets,
@@ -54,13 +53,17 @@ export class Task extends Construct {
     });
     this.logGroup = logGroup.name;
     const containers = JSON.stringify([containerDefinition({ ...props, logGroup: logGroup.name })]);
-    if (jsonSize(containers) > CONTAINER_BYTES) {
-      throw new ConfigurationError(
-        `gitDiff: collection "${collection.name}" has ${collection.repositories.length} repositories, which need ` +
-          `${jsonSize(containers)} bytes in the task definition; ECS allows ${CONTAINER_BYTES}: ` +
-          "add a collection to gitDiff.collections and move some of them there.",
-      );
-    }
+    const bytes = jsonSize(containers);
+    const needs = `collection "${collection.name}" has ${collection.repositories.length} repositories, which need ${bytes} bytes in the task definition`;
+    const parts = Math.ceil(bytes / CONTAINER_BYTES);
+    this.node.addValidation({
+      validate: () =>
+        parts > 1
+          ? [
+              `gitDiff: ${needs}; ECS allows ${CONTAINER_BYTES}: distribute them over at least ${parts} collections (gitDiff.collections)`,
+            ]
+          : [],
+    });
     const shared = {
       identity: props.identity,
       service: "ecs-tasks.amazonaws.com",

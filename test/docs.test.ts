@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { variables } from "../image/config/variables.ts";
 import { collectionSettings } from "../modules/collection.ts";
-import { parse } from "../modules/configuration.ts";
 import packageFile from "../package.json";
+import { parse } from "./fixtures/configuration.ts";
 
 const root = join(import.meta.dirname, "..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");

@@ -1,5 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { Testing } from "cdktf";
 import { readEnvironment } from "../image/config/environment.ts";
+import { addStacks, GitDiff } from "../main.ts";
+import { ConfigurationError } from "../modules/configuration-error.ts";
 import { IMAGE, ref, repositories, SMALLEST, Template } from "./fixtures/template.ts";
 
 const smallest = new Template(SMALLEST);
@@ -241,7 +244,7 @@ describe("many repositories", () => {
 
   test("too many repositories for a task definition are an error that suggests another collection", () => {
     expect(() => new Template({ ...SMALLEST, repositories: repositories(500) })).toThrow(
-      /collection "all" has 500 repositories, which need \d+ bytes in the task definition; ECS allows 63488: add a collection/,
+      /collection "all" has 500 repositories, which need \d+ bytes in the task definition; ECS allows 63488: distribute them over at least 2 collections/,
     );
   });
 
@@ -324,6 +327,65 @@ test("every output has a description, and every collection and credential its co
   expect(outputs.set_credentials?.value).toEqual({
     "github.com":
       "aws ssm put-parameter --region eu-west-1 --name /git-diff/_credentials/github.com --type SecureString --key-id arn:aws:kms:eu-west-1:123456789012:key/1234 --overwrite --value 'user:password'",
+  });
+});
+
+describe("a configuration with several mistakes", () => {
+  /** Returns the lines of the error for a configuration that cannot be deployed. */
+  const problems = (gitDiff: unknown): string[] => {
+    try {
+      addStacks(Testing.app(), gitDiff);
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      return error.message.split("\n").slice(1);
+    }
+    return [];
+  };
+  const large = (name: string, first: number) => ({ name, repositories: repositories(1000, first) });
+
+  test("every size that AWS limits is reported, of every collection", () => {
+    const collections = [
+      large("aa", 1),
+      { name: "bb", repositories: [{ name: "legacy" }] },
+      large("cc", 2000),
+    ];
+    expect(problems({ region: "eu-west-1", image: IMAGE, collections })).toEqual([
+      expect.stringMatching(
+        /^ {2}gitDiff: collection "aa" has 1000 repositories, which need \d+ bytes .*3 coll/,
+      ),
+      expect.stringMatching(/^ {2}gitDiff: the role git-diff-aa-task needs \d+ policies .*IAM allows 10: .*/),
+      expect.stringMatching(/^ {2}gitDiff: collection "cc" has 1000 repositories/),
+      expect.stringMatching(/^ {2}gitDiff: the role git-diff-cc-task needs \d+ policies/),
+    ]);
+  });
+
+  test("sizes are reported together with values that are wrong", () => {
+    const wrong = {
+      region: "eu-wset-1",
+      name: "A",
+      timezone: "x",
+      cpu: 4096,
+      memory: 9,
+      colour: "red",
+      repositories: [1, { name: "//" }, { name: "a", branch: "a..b" }, { name: "a" }, ...repositories(1000)],
+    };
+    const lines = problems(wrong);
+    expect(lines).toHaveLength(12);
+    expect(lines.slice(-2)).toEqual([
+      expect.stringContaining('collection "all" has 1001 repositories, which need'),
+      expect.stringContaining("the role git-diff-all-task needs"),
+    ]);
+  });
+
+  test("where too little is left to compute a size, the rest is reported", () => {
+    const odd = [undefined, null, 7, [], {}, { region: "x", repositories: [] }, { collections: [null, {}] }];
+    for (const gitDiff of odd) expect(problems(gitDiff).length).toBeGreaterThan(0);
+  });
+
+  test("a valid configuration adds a stack", () => {
+    const app = Testing.app();
+    addStacks(app, SMALLEST);
+    expect(app.node.tryFindChild("git-diff")).toBeInstanceOf(GitDiff);
   });
 });
 

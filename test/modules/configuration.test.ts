@@ -1,12 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { readEnvironment } from "../../image/config/environment.ts";
-import { parse } from "../../modules/configuration.ts";
-import { parseOne } from "../fixtures/configuration.ts";
+import { parse, parseOne } from "../fixtures/configuration.ts";
 import { IMAGE } from "../fixtures/template.ts";
 
 const subnets = ["subnet-01234567"];
 const api = { name: "api", url: "https://github.com/acme/api.git" };
 const smallest = { region: "eu-west-1", repositories: [api] };
+
+const tags = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`tag${index}`, "x"]));
 
 /** Returns the error message for an invalid configuration. */
 function errorMessage(gitDiff: unknown): string {
@@ -138,13 +140,19 @@ test("a list is a stack for each environment, whose names differ", () => {
 const wrong: [string, object, RegExp][] = [
   [
     "an unknown key",
-    { regoin: "x" },
-    /gitDiff\.regoin \(not shown\) is not a known key; remove it, or use one of region, name,/,
+    { colour: "x" },
+    /gitDiff\.colour \(not shown\) is not a known key; remove it, or use one of region, name,/,
+  ],
+  ["a misspelt key", { regoin: "x" }, /gitDiff\.regoin \(not shown\) is not a known key; write "region"$/],
+  [
+    "a key in another style",
+    { "log-retention-days": 30 },
+    /gitDiff\.log-retention-days \(not shown\) is not a known key; write "logRetentionDays"$/,
   ],
   [
     "an unknown key of a repository",
     { repositories: [{ ...api, brnach: "x" }] },
-    /gitDiff\.repositories\[0\]\.brnach \(not shown\) is not a known key; .*branch/,
+    /gitDiff\.repositories\[0\]\.brnach \(not shown\) is not a known key; write "branch"/,
   ],
   [
     "a missing region",
@@ -322,7 +330,7 @@ const wrong: [string, object, RegExp][] = [
   [
     "a URL of ssh",
     { repositories: [{ ...api, url: "ssh://git@github.com/acme/api.git" }] },
-    /repositories\[0\]\.url = .* is not HTTPS.*; write it like/,
+    /repositories\[0\]\.url = .* is not HTTPS.*; write "https:\/\/github\.com\/acme\/api\.git"/,
   ],
   [
     "a URL without a path",
@@ -332,7 +340,42 @@ const wrong: [string, object, RegExp][] = [
   [
     "an scp-like URL",
     { repositories: [{ ...api, url: "git@github.com:acme/api.git" }] },
-    /repositories\[0\]\.url = .* is not a URL; write it like/,
+    /repositories\[0\]\.url = .* is not a URL; write "https:\/\/github\.com\/acme\/api\.git"/,
+  ],
+  [
+    "a URL without HTTPS",
+    { repositories: [{ ...api, url: "http://git.acme.com:8080/acme/api.git" }] },
+    /repositories\[0\]\.url = .* is not HTTPS.*; write "https:\/\/git\.acme\.com\/acme\/api\.git"/,
+  ],
+  [
+    "a URL without a protocol",
+    { repositories: [{ ...api, url: "github.com/acme/api" }] },
+    /repositories\[0\]\.url = .* is not a URL; write "https:\/\/github\.com\/acme\/api"/,
+  ],
+  [
+    "the address of a page",
+    { repositories: [{ ...api, url: "https://github.com/acme/api/tree/main" }] },
+    /repositories\[0\]\.url = .* is a page about the repository.*; write "https:\/\/github\.com\/acme\/api\.git"/,
+  ],
+  [
+    "the address of a page of GitLab",
+    { repositories: [{ ...api, url: "https://gitlab.acme.com/a/b/api/-/tree/main" }] },
+    /repositories\[0\]\.url = .* is a page about.*; write "https:\/\/gitlab\.acme\.com\/a\/b\/api\.git"/,
+  ],
+  [
+    "a ref as a branch",
+    { repositories: [{ ...api, branch: "refs/heads/release/2.x" }] },
+    /repositories\[0\]\.branch = "refs\/heads\/release\/2\.x" is a ref; write the branch alone: "release\/2\.x"/,
+  ],
+  [
+    "a tag as a branch",
+    { repositories: [{ ...api, branch: "refs/tags/v1" }] },
+    /repositories\[0\]\.branch = "refs\/tags\/v1" is a ref of another kind; write a branch/,
+  ],
+  [
+    "HEAD as a branch",
+    { repositories: [{ ...api, branch: "HEAD" }] },
+    /repositories\[0\]\.branch = "HEAD" is what is followed without a branch; remove it/,
   ],
   [
     "an invalid branch name",
@@ -423,8 +466,82 @@ const wrong: [string, object, RegExp][] = [
   ],
   [
     "too many security groups",
-    { network: { subnets, securityGroups: Array(6).fill("sg-01234567") } },
+    { network: { subnets, securityGroups: [1, 2, 3, 4, 5, 6].map((n) => `sg-0123456${n}`) } },
     /gitDiff\.network\.securityGroups = \[.*\] is not a list of 1 to 5 ids; use/,
+  ],
+  [
+    "a subnet twice",
+    { network: { subnets: ["subnet-01234567", "subnet-01234567"], securityGroups: ["sg-01234567"] } },
+    /gitDiff\.network\.subnets\[1\] = "subnet-01234567" is there twice; remove one of the two/,
+  ],
+  [
+    "a security group twice",
+    { network: { subnets, securityGroups: ["sg-01234567", "sg-01234567"] } },
+    /gitDiff\.network\.securityGroups\[1\] = "sg-01234567" is there twice; remove one of the two/,
+  ],
+  [
+    "a security group that is no list",
+    { network: { subnets, securityGroups: "sg-01234567" } },
+    /gitDiff\.network\.securityGroups = "sg-01234567" is not a list of 1 to 5 ids; use/,
+  ],
+  [
+    "too many tags",
+    { tags: tags(49) },
+    /gitDiff\.tags = \{\.\.\.\} has 49 tags; AWS allows 50 a resource, of which the stack uses two; remove 1/,
+  ],
+  [
+    "two tags that IAM does not tell apart",
+    { tags: { team: "a", Team: "b" } },
+    /gitDiff\.tags\.Team = "b" differs only in case from another tag, which IAM refuses; use another key/,
+  ],
+  ["a number in quotes", { cpu: "1024" }, /gitDiff\.cpu = "1024" is a text; remove the quotes: 1024$/],
+  [
+    "a number in quotes that is one of some values",
+    { logRetentionDays: "30" },
+    /gitDiff\.logRetentionDays = "30" is a text; remove the quotes: 30$/,
+  ],
+  [
+    "true in quotes",
+    { repositories: [{ name: "legacy", create: "true" }] },
+    /repositories\[0\]\.create = "true" is a text; remove the quotes: true$/,
+  ],
+  [
+    "a text that is no number",
+    { cpu: "1 vCPU" },
+    /gitDiff\.cpu = "1 vCPU" is not a number of CPU units; use/,
+  ],
+  [
+    "an abbreviated key",
+    { repo: [] },
+    /gitDiff\.repo \(not shown\) is not a known key; write "repositories"$/,
+  ],
+  ["a schedule that is null", { schedule: null }, /gitDiff\.schedule = null is neither cron.*; use "cron/],
+  ["no number at all", { cpu: null }, /gitDiff\.cpu = null is not a number of CPU units; use 1024/],
+  [
+    "an absurd size",
+    { cpu: 1e99 },
+    /gitDiff\.cpu = 1e\+99 is not a number of CPU units that Fargate offers; use/,
+  ],
+  ["a negative size", { memory: -1 }, /gitDiff\.memory = -1 is not an amount of memory .*; use/],
+  [
+    "a retention of ages",
+    { resultRetentionDays: 1e9 },
+    /gitDiff\.resultRetentionDays = 1000000000 is more than a hundred years; use 365, or remove it/,
+  ],
+  [
+    "@daily",
+    { schedule: "@daily" },
+    /gitDiff\.schedule = "@daily" is neither .*; use "cron\(0 0 \* \* \? \*\)"$/,
+  ],
+  [
+    "cron of Unix",
+    { schedule: "0 3 * * *" },
+    /gitDiff\.schedule = "0 3 \* \* \*" is neither .*; use "cron\(0 3 \* \* \? \*\)"$/,
+  ],
+  [
+    "a misspelt region",
+    { region: "eu-wset-1" },
+    /gitDiff\.region = "eu-wset-1" is not an AWS region; use one such as "eu-west-1"/,
   ],
   [
     "a key that may hold a secret",
@@ -561,6 +678,16 @@ test("one message lists all problems", () => {
   ]);
 });
 
+test("a problem has its index in the list, also after entries that are no repositories", () => {
+  const message = errorMessage({ ...smallest, repositories: [1, api, api] });
+  expect(message).toContain("gitDiff.repositories[0] = 1 is not an object");
+  expect(message).toContain('gitDiff.repositories[2].name = "api" is used twice');
+  const collections = [1, { name: "c1", repositories: [null, api, api] }];
+  expect(errorMessage({ region: "eu-west-1", collections })).toContain(
+    'gitDiff.collections[1].repositories[2].name = "api" is used twice',
+  );
+});
+
 describe("an unusual but valid configuration", () => {
   test.each([
     { repositories: [{ ...api, branch: "x" }] },
@@ -568,6 +695,10 @@ describe("an unusual but valid configuration", () => {
     { repositories: [{ ...api, url: "https://git.acme.com:8443/scm/a/b" }] },
     { repositories: [{ name: "Legacy_2.x" }] },
     { cpu: 16384, memory: 122880 },
+    { tags: { ...tags(48), Name: "mine" } },
+    { resultRetentionDays: 36_500 },
+    { repositories: [{ ...api, url: "https://github.com/acme/api/" }] },
+    { repositories: [{ ...api, branch: "head" }] },
     { image: "registry.acme.com:5000/tools/git-diff:1.2@sha256:".padEnd(113, "0") },
   ])("%j", (change) => {
     expect(() => parse({ ...smallest, ...change })).not.toThrow();

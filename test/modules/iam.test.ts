@@ -41,10 +41,6 @@ test("a reference counts as long as an account id", () => {
   );
 });
 
-test("more policies than a role can have are an error", () => {
-  expect(() => packPolicies([statement("one", 2000)])).toThrow(/IAM allows 10: add a collection/);
-});
-
 test("every role and policy has the configured path, and every role its boundary", () => {
   const permissionsBoundary = "arn:aws:iam::123456789012:policy/developer";
   const { json } = new Template({
