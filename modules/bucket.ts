@@ -66,7 +66,7 @@ export class Bucket extends Construct implements Results {
         {
           id: "tidy",
           status: "Enabled",
-          filter: [{ prefix: "" }],
+          filter: [{}],
           abortIncompleteMultipartUpload: [{ daysAfterInitiation: 1 }],
           noncurrentVersionExpiration: [{ noncurrentDays: 30 }],
           // S3 accepts only one of the two. Where it expires objects, it removes delete markers by itself.

@@ -42,11 +42,17 @@ const settingVariables = {
   onGoneCommit: variables.onGoneCommit,
   binary: variables.binary,
 } as const;
+// ECS answers with these where they are left out. The AWS provider takes a missing `add` for a change, in every plan,
+// and shows the others as removed whenever the task does change:
+// https://github.com/cds-snc/forms-terraform/pull/709
+const ECS_DEFAULTS = { portMappings: [], systemControls: [], volumesFrom: [] };
+const NO_CAPABILITIES = { add: [], drop: ["ALL"] };
 
 /** Returns the container definition, in the form of the ECS API. */
 export function containerDefinition(props: ContainerProps): Record<string, unknown> {
   const { collection } = props;
   return {
+    ...ECS_DEFAULTS,
     name: CONTAINER,
     image: props.image.uri,
     essential: true,
@@ -54,7 +60,7 @@ export function containerDefinition(props: ContainerProps): Record<string, unkno
     // Seconds. The worker needs up to 25 to withdraw uploads and release claims.
     stopTimeout: 30,
     user: USER,
-    linuxParameters: { capabilities: { drop: ["ALL"] }, initProcessEnabled: true },
+    linuxParameters: { capabilities: NO_CAPABILITIES, initProcessEnabled: true },
     mountPoints: [{ sourceVolume: SCRATCH_VOLUME, containerPath: SCRATCH, readOnly: false }],
     environment: environment(props),
     secrets: collectionSecrets(props).map(({ variable, arn }) => ({ name: variable, valueFrom: arn })),

@@ -40,7 +40,7 @@ test.each([
       {
         id: "tidy",
         status: "Enabled",
-        filter: [{ prefix: "" }],
+        filter: [{}],
         abort_incomplete_multipart_upload: [{ days_after_initiation: 1 }],
         noncurrent_version_expiration: [{ noncurrent_days: 30 }],
         expiration: [expiration],

@@ -33,7 +33,10 @@ test("the container has no privileges that it does not need", () => {
     readonlyRootFilesystem: true,
     stopTimeout: 30,
     user: "65532:65532",
-    linuxParameters: { capabilities: { drop: ["ALL"] }, initProcessEnabled: true },
+    linuxParameters: { capabilities: { add: [], drop: ["ALL"] }, initProcessEnabled: true },
+    portMappings: [],
+    systemControls: [],
+    volumesFrom: [],
     mountPoints: [{ sourceVolume: "scratch", containerPath: "/scratch", readOnly: false }],
     environment: [
       { name: "AWS_REGION", value: "eu-west-1" },
