@@ -458,11 +458,13 @@ async function plan(gitDiff: Named, environment: Record<string, string>): Promis
 async function byCommandLine(gitDiff: Named, project: string, environment: Record<string, string>) {
   const root = join(import.meta.dirname, "../..");
   mkdirSync(project);
-  const app = `${process.execPath} ${join(root, "main.ts")}`;
   writeFileSync(
-    join(project, "cdktf.json"),
-    JSON.stringify({ language: "typescript", app, context: { gitDiff } }),
+    join(project, "main.ts"),
+    `import { synthesise } from ${JSON.stringify(join(root, "test/fixtures/terraform.ts"))};
+synthesise(${JSON.stringify(gitDiff)});\n`,
   );
+  const app = `${process.execPath} main.ts`;
+  writeFileSync(join(project, "cdktf.json"), JSON.stringify({ language: "typescript", app }));
   const cdktf = async (...args: string[]) => {
     const command = [join(root, "node_modules/.bin/cdktf"), ...args, "--skip-provider-lock"] as const;
     const ended = await run(command, { cwd: project, environment: { ...environment, CI: "1" } });
