@@ -25,6 +25,7 @@ import { IMAGE, repositories, SMALLEST } from "../fixtures/template.ts";
 import { type Change, Deployment, type Named, run, terraformEnvironment } from "../fixtures/terraform.ts";
 
 const missing = missingPrograms("terraform", "terraform", "moto_server");
+const noTofu = missingPrograms("opentofu", "tofu");
 // Each deployment takes a minute, as the AWS provider waits for changes to spread; they take it side by side.
 setDefaultTimeout(300_000);
 
@@ -37,7 +38,7 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
   let network: { subnets: string[]; securityGroups: string[] };
   let planned: Change[];
   let output: Record<"deploy" | "diff" | "destroy", string>;
-  let deployments: Record<"smallest" | "many" | "private" | "kms", Deployment>;
+  let deployments: Record<"smallest" | "many" | "private" | "kms", Deployment> & { tofu?: Deployment };
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "git-diff-terraform-"));
@@ -85,6 +86,9 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
         environment,
       ),
     };
+    if (noTofu === undefined) {
+      deployments.tofu = new Deployment({ ...SMALLEST, name: "tofu" }, environment, "tofu");
+    }
     const applied = Object.values(deployments).map(async (deployment) => {
       await deployment.init();
       await deployment.apply();
@@ -104,6 +108,15 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
 
   test("has nothing to change once it has applied", async () => {
     await Promise.all(Object.values(deployments).map((deployment) => deployment.planNothing()));
+  });
+
+  test.skipIf(noTofu !== undefined)(`is the same by OpenTofu${noTofu ? ` (${noTofu})` : ""}`, async () => {
+    const resources = (deployment?: Deployment) => JSON.parse(deployment?.state ?? "").resources;
+    const addresses = (deployment?: Deployment) =>
+      resources(deployment).map(({ mode, type, name }: Address) => `${mode} ${type}.${name}`);
+    expect(addresses(deployments.tofu)).toEqual(addresses(deployments.smallest));
+    const providers = resources(deployments.tofu).map(({ provider }: Address) => provider);
+    expect([...new Set(providers)]).toEqual(['provider["registry.opentofu.org/hashicorp/aws"]']);
   });
 
   test("schedules this very task, in this cluster and these subnets, with this environment", async () => {
@@ -442,6 +455,14 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     }
   });
 });
+
+/** A resource in the state. */
+interface Address {
+  readonly mode: string;
+  readonly type: string;
+  readonly name: string;
+  readonly provider: string;
+}
 
 /** What Terraform would do for a configuration. The emulator's answer to making a CodeCommit repository it cannot read. */
 async function plan(gitDiff: Named, environment: Record<string, string>): Promise<Change[]> {
