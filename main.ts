@@ -1,3 +1,4 @@
+import { copyFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { CodecommitRepository } from "@cdktf/provider-aws/lib/codecommit-repository";
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
@@ -30,6 +31,8 @@ export class GitDiff extends TerraformStack {
   constructor(app: App, configuration: Configuration) {
     const { name, region, kmsKey, cpu, memory, collections } = configuration;
     super(app, name);
+    // cdktn, the successor of cdktf, asks which versions it may write for; cdktf does not read this.
+    this.node.setContext("targetVersions", { terraform: ">=1.11.0", opentofu: ">=1.11.0" });
     configureBackend(this, configuration);
     new AwsProvider(this, "aws", {
       region,
@@ -152,8 +155,13 @@ export class GitDiff extends TerraformStack {
 if (import.meta.main) {
   try {
     const app = new App({ context: cdktf.context });
-    new GitDiff(app, parse(app.node.tryGetContext("gitDiff")));
+    const stack = new GitDiff(app, parse(app.node.tryGetContext("gitDiff")));
     app.synth();
+    // `terraform init` adds its hashes to the copy. The copy stays until the committed file is newer.
+    const lock = join(import.meta.dirname, "terraform.lock.hcl");
+    const copy = join(app.outdir, "stacks", stack.node.id, ".terraform.lock.hcl");
+    const copied = statSync(copy, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    if (copied < statSync(lock).mtimeMs) copyFileSync(lock, copy);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     console.error(error.message);

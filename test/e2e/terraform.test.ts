@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DescribeSecurityGroupsCommand, DescribeSubnetsCommand, EC2Client } from "@aws-sdk/client-ec2";
@@ -446,6 +446,15 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     expect(output.destroy).toMatch(/Destroy complete! Resources: \d\d destroyed/);
   });
 
+  test("reads the versions in the committed lock file", async () => {
+    const lock = readFileSync(join(import.meta.dirname, "../../terraform.lock.hcl"), "utf8");
+    const locked = [...lock.matchAll(/provider "(.+)" \{\s+version +?= "(.+)"/g)];
+    expect(locked).toHaveLength(2);
+    expect(await lockedProviders(join(folder, "locked"))).toEqual(
+      Object.fromEntries(locked.map(([, name, version]) => [name, version])),
+    );
+  });
+
   test("leaves nothing behind when it is destroyed", async () => {
     await Promise.all(Object.values(deployments).map((deployment) => deployment.destroy()));
     const gone = aws.s3.send(new GetBucketPolicyCommand({ Bucket: "smallest-results-123456789012" }));
@@ -455,6 +464,16 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     }
   });
 });
+
+/** The versions of the providers that Terraform finds locked where `main.ts` synthesises. */
+async function lockedProviders(CDKTF_OUTDIR: string): Promise<unknown> {
+  const cwd = join(import.meta.dirname, "../..");
+  expect((await run([process.execPath, "main.ts"], { cwd, environment: { CDKTF_OUTDIR } })).status).toBe(0);
+  const stack = join(CDKTF_OUTDIR, "stacks/git-diff");
+  const environment = { CHECKPOINT_DISABLE: "1" };
+  const { stdout } = await run(["terraform", "version", "-json"], { cwd: stack, environment });
+  return JSON.parse(stdout).provider_selections;
+}
 
 /** A resource in the state. */
 interface Address {
