@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { App, TerraformElement, TerraformOutput, TerraformStack } from "cdktf";
@@ -36,13 +36,16 @@ export class GitDiff extends TerraformStack {
     const { name, region, kmsKey, collections, logRetentionDays } = configuration;
     super(app, name);
     this.region = region;
+    // cdktn, the successor of cdktf, asks which versions it may write for; cdktf does not read this.
+    this.node.setContext("targetVersions", { terraform: ">=1.11.0", opentofu: ">=1.11.0" });
     configureBackend(this, configuration);
     new AwsProvider(this, "aws", {
       region,
       defaultTags: [{ tags: { "git-diff-to-s3": name, ...configuration.tags } }],
     });
-    // From the oldest version that the tests use, up to the major version after the one that the bindings are generated for.
-    this.addOverride("terraform.required_providers.aws.version", ">= 5.100.0, < 7.0.0");
+    // From 6.40, which accepts the `blocked_encryption_types` that S3 reports of every new bucket since April 2026; before,
+    // each plan wants to remove them. Up to the major version after the one that the bindings are generated for.
+    this.addOverride("terraform.required_providers.aws.version", ">= 6.40.0, < 7.0.0");
     // For write-only arguments. Terraform and OpenTofu both support them since 1.11.
     this.addOverride("terraform.required_version", ">= 1.11.0");
 
@@ -203,14 +206,21 @@ export function addStacks(app: App, gitDiff: unknown): readonly GitDiff[] {
 if (import.meta.main) {
   try {
     const app = new App({ context: readContext(join(import.meta.dirname, "cdktf.json")) });
-    const stacks = addStacks(app, app.node.tryGetContext("gitDiff"));
-    const files = stacks.map(({ node }) => join(app.outdir, "stacks", node.id, "cdk.tf.json"));
-    const before = files.map((file) => (existsSync(file) ? readFileSync(file, "utf8") : undefined));
+    const stacks = addStacks(app, app.node.tryGetContext("gitDiff")).map(({ node, region }) => {
+      const folder = join(app.outdir, "stacks", node.id);
+      const template = join(folder, "cdk.tf.json");
+      const before = existsSync(template) ? readFileSync(template, "utf8") : undefined;
+      return { region, folder, template, before };
+    });
     app.synth();
-    for (const [index, { region }] of stacks.entries()) {
-      const [old, file = ""] = [before[index], files[index]];
-      const renames = old ? describeRenames(old, readFileSync(file, "utf8"), region) : [];
+    const lock = join(import.meta.dirname, "terraform.lock.hcl");
+    for (const { region, folder, template, before } of stacks) {
+      const renames = before ? describeRenames(before, readFileSync(template, "utf8"), region) : [];
       for (const rename of renames) console.error(rename);
+      // `terraform init` adds its hashes to the copy. The copy stays until the committed file is newer.
+      const copy = join(folder, ".terraform.lock.hcl");
+      const copied = statSync(copy, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+      if (copied < statSync(lock).mtimeMs) copyFileSync(lock, copy);
     }
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;

@@ -86,7 +86,7 @@ test("everything that can be tagged is tagged", () => {
 test("both major versions of the AWS provider are accepted", () => {
   expect(smallest.json).toMatchObject({
     terraform: {
-      required_providers: { aws: { version: ">= 5.100.0, < 7.0.0" } },
+      required_providers: { aws: { version: ">= 6.40.0, < 7.0.0" } },
       required_version: ">= 1.11.0",
     },
   });

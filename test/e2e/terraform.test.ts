@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DescribeSecurityGroupsCommand, DescribeSubnetsCommand, EC2Client } from "@aws-sdk/client-ec2";
@@ -25,6 +25,7 @@ import { IMAGE, repositories, SMALLEST } from "../fixtures/template.ts";
 import { type Change, Deployment, type Named, run, terraformEnvironment } from "../fixtures/terraform.ts";
 
 const missing = missingPrograms("terraform", "terraform", "moto_server");
+const noTofu = missingPrograms("opentofu", "tofu");
 // Each deployment takes a minute, as the AWS provider waits for changes to spread; they take it side by side.
 setDefaultTimeout(300_000);
 
@@ -37,7 +38,7 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
   let network: { subnets: string[]; securityGroups: string[] };
   let planned: Change[];
   let output: Record<"deploy" | "diff" | "destroy", string>;
-  let deployments: Record<"smallest" | "many" | "private" | "kms", Deployment>;
+  let deployments: Record<"smallest" | "many" | "private" | "kms", Deployment> & { tofu?: Deployment };
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "git-diff-terraform-"));
@@ -85,6 +86,9 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
         environment,
       ),
     };
+    if (noTofu === undefined) {
+      deployments.tofu = new Deployment({ ...SMALLEST, name: "tofu" }, environment, "tofu");
+    }
     const applied = Object.values(deployments).map(async (deployment) => {
       await deployment.init();
       await deployment.apply();
@@ -104,6 +108,15 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
 
   test("has nothing to change once it has applied", async () => {
     await Promise.all(Object.values(deployments).map((deployment) => deployment.planNothing()));
+  });
+
+  test.skipIf(noTofu !== undefined)(`is the same by OpenTofu${noTofu ? ` (${noTofu})` : ""}`, async () => {
+    const resources = (deployment?: Deployment) => JSON.parse(deployment?.state ?? "").resources;
+    const addresses = (deployment?: Deployment) =>
+      resources(deployment).map(({ mode, type, name }: Address) => `${mode} ${type}.${name}`);
+    expect(addresses(deployments.tofu)).toEqual(addresses(deployments.smallest));
+    const providers = resources(deployments.tofu).map(({ provider }: Address) => provider);
+    expect([...new Set(providers)]).toEqual(['provider["registry.opentofu.org/hashicorp/aws"]']);
   });
 
   test("schedules this very task, in this cluster and these subnets, with this environment", async () => {
@@ -433,6 +446,15 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     expect(output.destroy).toMatch(/Destroy complete! Resources: \d\d destroyed/);
   });
 
+  test("reads the versions in the committed lock file", async () => {
+    const lock = readFileSync(join(import.meta.dirname, "../../terraform.lock.hcl"), "utf8");
+    const locked = [...lock.matchAll(/provider "(.+)" \{\s+version +?= "(.+)"/g)];
+    expect(locked).toHaveLength(2);
+    expect(await lockedProviders(join(folder, "locked"))).toEqual(
+      Object.fromEntries(locked.map(([, name, version]) => [name, version])),
+    );
+  });
+
   test("leaves nothing behind when it is destroyed", async () => {
     await Promise.all(Object.values(deployments).map((deployment) => deployment.destroy()));
     const gone = aws.s3.send(new GetBucketPolicyCommand({ Bucket: "smallest-results-123456789012" }));
@@ -442,6 +464,24 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     }
   });
 });
+
+/** The versions of the providers that Terraform finds locked where `main.ts` synthesises. */
+async function lockedProviders(CDKTF_OUTDIR: string): Promise<unknown> {
+  const cwd = join(import.meta.dirname, "../..");
+  expect((await run([process.execPath, "main.ts"], { cwd, environment: { CDKTF_OUTDIR } })).status).toBe(0);
+  const stack = join(CDKTF_OUTDIR, "stacks/git-diff");
+  const environment = { CHECKPOINT_DISABLE: "1" };
+  const { stdout } = await run(["terraform", "version", "-json"], { cwd: stack, environment });
+  return JSON.parse(stdout).provider_selections;
+}
+
+/** A resource in the state. */
+interface Address {
+  readonly mode: string;
+  readonly type: string;
+  readonly name: string;
+  readonly provider: string;
+}
 
 /** What Terraform would do for a configuration. The emulator's answer to making a CodeCommit repository it cannot read. */
 async function plan(gitDiff: Named, environment: Record<string, string>): Promise<Change[]> {
@@ -458,11 +498,13 @@ async function plan(gitDiff: Named, environment: Record<string, string>): Promis
 async function byCommandLine(gitDiff: Named, project: string, environment: Record<string, string>) {
   const root = join(import.meta.dirname, "../..");
   mkdirSync(project);
-  const app = `${process.execPath} ${join(root, "main.ts")}`;
   writeFileSync(
-    join(project, "cdktf.json"),
-    JSON.stringify({ language: "typescript", app, context: { gitDiff } }),
+    join(project, "main.ts"),
+    `import { synthesise } from ${JSON.stringify(join(root, "test/fixtures/terraform.ts"))};
+synthesise(${JSON.stringify(gitDiff)});\n`,
   );
+  const app = `${process.execPath} main.ts`;
+  writeFileSync(join(project, "cdktf.json"), JSON.stringify({ language: "typescript", app }));
   const cdktf = async (...args: string[]) => {
     const command = [join(root, "node_modules/.bin/cdktf"), ...args, "--skip-provider-lock"] as const;
     const ended = await run(command, { cwd: project, environment: { ...environment, CI: "1" } });
