@@ -120,6 +120,6 @@ test("prints where the syntax of cdktf.json is wrong", async () => {
   const wrong = Bun.spawn([process.execPath, "main.ts"], { cwd: checkout, stderr: "pipe" });
   expect(await wrong.exited).toBe(1);
   expect(await new Response(wrong.stderr).text()).toBe(
-    "cdktf.json, line 3, column 18: a comma before a closing bracket; remove the comma\n",
+    'cdktf.json, line 4, column 3: a key is expected; write "key": value, and no comma behind the last one\n',
   );
 });
