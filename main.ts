@@ -195,12 +195,13 @@ export class GitDiff extends TerraformStack {
 
 /** Adds the stacks that are configured. Throws one ConfigurationError that lists all problems, limits of AWS included. */
 export function addStacks(app: App, gitDiff: unknown): readonly GitDiff[] {
-  const { configurations, problems } = read(gitDiff);
-  const named = new Map(configurations.map((configuration) => [configuration.name, configuration]));
-  const stacks = [...named.values()].map((configuration) => new GitDiff(app, configuration));
-  const sizes = stacks.flatMap((stack) => stack.node.findAll().flatMap(({ node }) => node.validate()));
+  const { stacks, problems } = read(gitDiff);
+  const added = stacks.map(({ root, configuration }) => ({ root, stack: new GitDiff(app, configuration) }));
+  const sizes = added.flatMap(({ root, stack }) =>
+    stack.node.findAll().flatMap(({ node }) => node.validate().map((message) => `${root}: ${message}`)),
+  );
   if (problems.length + sizes.length > 0) throw ConfigurationError.of([...problems, ...sizes]);
-  return stacks;
+  return added.map(({ stack }) => stack);
 }
 
 if (import.meta.main) {

@@ -4,7 +4,7 @@ import { collection, collectionSettings, complete, repositories } from "./collec
 import { crossChecks } from "./cross-checks.ts";
 import { certificates, cidrBlock } from "./network-settings.ts";
 import { validateRegion } from "./region.ts";
-import { checked, formatProblems, object, text } from "./schema.ts";
+import { checked, formatProblems, object, text, unique } from "./schema.ts";
 import { secretArn } from "./secret-arn.ts";
 import { parseValidPart } from "./valid-part.ts";
 
@@ -87,7 +87,7 @@ const schema = object({
     .union(
       [
         text(/^arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+$/, alarmsRule),
-        z.array(text(/^[^\s@,"$%]+@[^\s@,"]+\.[^\s@,"]+$/, alarmsRule)).min(1, alarmsRule),
+        unique(z.array(text(/^[^\s@,"$%]+@[^\s@,"]+\.[^\s@,"]+$/, alarmsRule)).min(1, alarmsRule)),
       ],
       alarmsRule,
     )
@@ -154,19 +154,12 @@ function ids(kind: string, max: number) {
   const example = `use ["${kind}-0123456789abcdef0"]`;
   const list = `is not a list of 1 to ${max} ids; ${example}`;
   const id = text(new RegExp(`^${kind}-[0-9a-f]{8,17}$`), `is not the id of a ${kind}; ${example}`);
-  return z
-    .array(id, list)
-    .min(1, list)
-    .max(max, list)
-    .superRefine((values, context) => {
-      for (const index of duplicateIndexes(values)) {
-        context.addIssue({ code: "custom", path: [index], message: "is there twice; remove one of the two" });
-      }
-    });
+  return unique(z.array(id, list).min(1, list).max(max, list));
 }
 
 interface Read {
-  readonly configurations: readonly Configuration[];
+  /** `root` is what the messages call the stack. */
+  readonly stacks: readonly { readonly root: string; readonly configuration: Configuration }[];
   /** Each a line. */
   readonly problems: readonly string[];
 }
@@ -176,26 +169,41 @@ interface Read {
  * are problems, a configuration has the valid repositories, and is good for nothing but a check of their size.
  */
 export function read(gitDiff: unknown): Read {
-  if (!Array.isArray(gitDiff)) return readOne("gitDiff", gitDiff ?? {});
-  const each = gitDiff.map((one, index) => readOne(`gitDiff[${index}]`, one));
-  const configurations = each.flatMap((one) => one.configurations);
-  const twice = duplicateIndexes(configurations.map(({ name }) => name)).map(
-    (index) =>
-      `gitDiff[${index}].name = ${JSON.stringify(configurations[index]?.name)} is used twice; use a unique name`,
+  if (!Array.isArray(gitDiff)) return readOne("gitDiff", gitDiff ?? {}, "git-diff");
+  const each = gitDiff.map((one, index) => readOne(`gitDiff[${index}]`, one, `stack-${index}`));
+  const stacks = each.flatMap((one) => one.stacks);
+  const names = stacks.map(({ configuration }) => configuration.name);
+  const states = stacks.map(({ root, configuration: { state } }) =>
+    state?.key ? JSON.stringify(`${state.bucket}/${state.key}`) : root,
   );
-  const none =
-    gitDiff.length > 0
-      ? []
-      : ['gitDiff = [] is empty; write { "region": "eu-west-1", "repositories": [...] }'];
-  return { configurations, problems: [...none, ...each.flatMap(({ problems }) => problems), ...twice] };
+  const twice = duplicateIndexes(names);
+  const none = 'gitDiff = [] is empty; write { "region": "eu-west-1", "repositories": [...] }';
+  return {
+    stacks: stacks.filter((_, index) => !twice.includes(index)),
+    problems: [
+      ...(gitDiff.length > 0 ? [] : [none]),
+      ...each.flatMap(({ problems }) => problems),
+      ...twice.map(
+        (index) => `${stacks[index]?.root}.name = "${names[index]}" is used twice; use a unique name`,
+      ),
+      ...duplicateIndexes(states).map(
+        (index) =>
+          `${stacks[index]?.root}.state = ${states[index]} is another stack's too; use a key for each, or remove it`,
+      ),
+    ],
+  };
 }
 
-function readOne(root: string, gitDiff: unknown): Read {
+/** Reads one configuration. A wrong name is replaced, so that stacks can be told apart. */
+function readOne(root: string, gitDiff: unknown, replacement: string): Read {
   const result = schema.safeParse(gitDiff);
-  if (result.success) return { configurations: [result.data], problems: [] };
+  if (result.success) return { stacks: [{ root, configuration: result.data }], problems: [] };
   const problems = formatProblems(root, gitDiff, result.error);
-  if (typeof gitDiff !== "object" || gitDiff === null) return { configurations: [], problems };
+  if (typeof gitDiff !== "object" || gitDiff === null) return { stacks: [], problems };
   const { name, repositories, collections } = gitDiff as Record<string, unknown>;
   const valid = parseValidPart(schema, { region: "us-east-1", name, repositories, collections });
-  return { configurations: valid ? [valid] : [], problems };
+  if (!valid) return { stacks: [], problems };
+  const isNamed = name === undefined || name === valid.name;
+  const configuration = isNamed ? valid : { ...valid, name: replacement };
+  return { stacks: [{ root, configuration }], problems };
 }

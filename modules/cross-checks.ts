@@ -34,7 +34,7 @@ export function crossChecks(keys: Keys): Problem[] {
     ...checkSizes(keys),
     ...checkExclusive(keys),
     ...checkTags(keys),
-    ...checkKmsRegion(keys),
+    ...checkRegions(keys),
     ...checkDuplicates(
       namedObjects(keys.collections).map(([index, { name }]) => ({
         name,
@@ -143,11 +143,20 @@ function checkTags({ tags }: Keys): Problem[] {
   ];
 }
 
-function checkKmsRegion({ region, kmsKey }: Keys): Problem[] {
-  const keyRegion = /^arn:[^:]*:kms:([^:]+):/.exec(String(kmsKey))?.[1];
-  if (typeof region !== "string" || keyRegion === undefined || keyRegion === region) return [];
-  const message = `is a key of ${keyRegion}, which resources in ${region} cannot use; use a key of ${region}`;
-  return [{ path: ["kmsKey"], message }];
+/** Keys whose ARN has to be of the stack's region. */
+const regional = [
+  ["kmsKey", "a key"],
+  ["alarms", "a topic"],
+] as const;
+
+function checkRegions(keys: Keys): Problem[] {
+  const { region } = keys;
+  return regional.flatMap(([key, what]) => {
+    const other = /^arn:[^:]*:(?:kms|sns):([^:]+):/.exec(String(keys[key]))?.[1];
+    if (typeof region !== "string" || other === undefined || other === region) return [];
+    const message = `is ${what} of ${other}, which resources in ${region} cannot use; use ${what} of ${region}`;
+    return [{ path: [key], message }];
+  });
 }
 
 function checkDuplicates(named: readonly { name: string; path: (string | number)[] }[]): Problem[] {

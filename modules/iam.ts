@@ -61,13 +61,13 @@ export class Role extends Construct {
     });
     this.arn = role.arn;
     const policies = packPolicies(props.statements);
-    const needs = `the role ${props.name} needs ${policies.length} policies to list its repositories`;
+    const needs = `the role "${props.description}" needs ${policies.length} policies to list its repositories`;
     const parts = Math.ceil(policies.length / POLICIES);
     this.node.addValidation({
       validate: () =>
         parts > 1
           ? [
-              `gitDiff: ${needs}; IAM allows ${POLICIES}: distribute them over at least ${parts} collections (gitDiff.collections)`,
+              `${needs}; IAM allows ${POLICIES}: distribute them over at least ${parts} collections (gitDiff.collections)`,
             ]
           : [],
     });

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { duplicateIndexes } from "../image/lib/duplicates.ts";
 import { similar } from "./similar.ts";
 
 /** A string that matches a pattern. The message states the rule, then what to write. */
@@ -20,6 +21,15 @@ export function checked(validate: (value: string) => string | undefined) {
 export function wholeNumber(least: number, most: number, unit: string, example: number) {
   const message = `is not a whole number of ${unit} from ${least} to ${most}; use ${example}`;
   return z.int(message).min(least, message).max(most, message);
+}
+
+/** A list in which nothing is twice. */
+export function unique<Item extends z.ZodType>(list: z.ZodArray<Item>) {
+  return list.superRefine((values, context) => {
+    for (const index of duplicateIndexes(values)) {
+      context.addIssue({ code: "custom", path: [index], message: "is there twice; remove one of the two" });
+    }
+  });
 }
 
 /** An object with these keys and no others. */

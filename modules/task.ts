@@ -60,7 +60,7 @@ export class Task extends Construct {
       validate: () =>
         parts > 1
           ? [
-              `gitDiff: ${needs}; ECS allows ${CONTAINER_BYTES}: distribute them over at least ${parts} collections (gitDiff.collections)`,
+              `${needs}; ECS allows ${CONTAINER_BYTES}: distribute them over at least ${parts} collections (gitDiff.collections)`,
             ]
           : [],
     });

@@ -353,9 +353,11 @@ describe("a configuration with several mistakes", () => {
       expect.stringMatching(
         /^ {2}gitDiff: collection "aa" has 1000 repositories, which need \d+ bytes .*3 coll/,
       ),
-      expect.stringMatching(/^ {2}gitDiff: the role git-diff-aa-task needs \d+ policies .*IAM allows 10: .*/),
+      expect.stringMatching(
+        /^ {2}gitDiff: the role "[^"]*collection aa" needs \d+ policies .*IAM allows 10: .*/,
+      ),
       expect.stringMatching(/^ {2}gitDiff: collection "cc" has 1000 repositories/),
-      expect.stringMatching(/^ {2}gitDiff: the role git-diff-cc-task needs \d+ policies/),
+      expect.stringMatching(/^ {2}gitDiff: the role "[^"]*collection cc" needs \d+ policies/),
     ]);
   });
 
@@ -373,7 +375,28 @@ describe("a configuration with several mistakes", () => {
     expect(lines).toHaveLength(12);
     expect(lines.slice(-2)).toEqual([
       expect.stringContaining('collection "all" has 1001 repositories, which need'),
-      expect.stringContaining("the role git-diff-all-task needs"),
+      expect.stringContaining('the worker of collection all" needs'),
+    ]);
+  });
+
+  test("the sizes of every stack in a list are reported", () => {
+    const stack = { region: "eu-west-1", image: IMAGE, repositories: repositories(500) };
+    expect(problems(["dev", "Prod", "Test"].map((name) => ({ ...stack, name })))).toEqual([
+      expect.stringMatching(/^ {2}gitDiff\[1\]\.name = "Prod" cannot be the prefix/),
+      expect.stringMatching(/^ {2}gitDiff\[2\]\.name = "Test" cannot be the prefix/),
+      ...[0, 1, 2].flatMap((index) => [
+        expect.stringContaining(`gitDiff[${index}]: collection "all" has 500 repositories`),
+        expect.stringContaining(`gitDiff[${index}]: the role`),
+      ]),
+    ]);
+  });
+
+  test("a name that two stacks of a list have is reported with all other mistakes, by its place", () => {
+    const wrong = { ...SMALLEST, name: "prod", timezone: "x" };
+    expect(problems([7, { ...SMALLEST, name: "prod" }, wrong])).toEqual([
+      expect.stringMatching(/^ {2}gitDiff\[0\] = 7 is not an object/),
+      expect.stringMatching(/^ {2}gitDiff\[2\]\.timezone = "x" /),
+      '  gitDiff[2].name = "prod" is used twice; use a unique name',
     ]);
   });
 

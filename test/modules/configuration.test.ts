@@ -485,6 +485,21 @@ const wrong: [string, object, RegExp][] = [
     /gitDiff\.network\.securityGroups = "sg-01234567" is not a list of 1 to 5 ids; use/,
   ],
   [
+    "an address twice",
+    { alarms: ["ops@acme.com", "ops@acme.com"] },
+    /gitDiff\.alarms\[1\] = "\*\*\*@acme\.com" is there twice; remove one of the two/,
+  ],
+  [
+    "a topic of another region",
+    { alarms: "arn:aws:sns:us-east-1:123456789012:ops" },
+    /gitDiff\.alarms = .* is a topic of us-east-1, which resources in eu-west-1 cannot use; use a topic of eu-west-1/,
+  ],
+  [
+    "a collection's number in quotes",
+    { repositories: undefined, collections: [{ name: "daily", cpu: "256", repositories: [api] }] },
+    /gitDiff\.collections\[0\]\.cpu = "256" is a text; remove the quotes: 256$/,
+  ],
+  [
     "too many tags",
     { tags: tags(49) },
     /gitDiff\.tags = \{\.\.\.\} has 49 tags; AWS allows 50 a resource, of which the stack uses two; remove 1/,
@@ -676,6 +691,15 @@ test("one message lists all problems", () => {
     expect.stringMatching(/^ {2}gitDiff\.repositories\[1\]\.name = "api" /),
     expect.stringMatching(/^ {2}gitDiff\.repositories\[2\]\.name = "api" /),
   ]);
+});
+
+test("two stacks of a list cannot have one state", () => {
+  const stack = (name: string, key?: string) => ({ ...smallest, name, state: { bucket: "acme-state", key } });
+  expect(errorMessage([stack("dev", "x"), stack("prod", "x")])).toEndWith(
+    'gitDiff[1].state = "acme-state/x" is another stack\'s too; use a key for each, or remove it',
+  );
+  expect(parse([stack("dev"), stack("prod")])).toHaveLength(2);
+  expect(parse([stack("dev", "x"), stack("prod", "y")])).toHaveLength(2);
 });
 
 test("a problem has its index in the list, also after entries that are no repositories", () => {
