@@ -35,6 +35,7 @@ describe.skipIf(missing !== undefined)(`a second plan on AWS${missing ? ` (${mis
   let folder: string;
   let emulated: Aws;
   let ecs: ECSClient;
+  let kmsKey: string | undefined;
   let deployments: Deployment[];
 
   beforeAll(async () => {
@@ -49,7 +50,7 @@ describe.skipIf(missing !== undefined)(`a second plan on AWS${missing ? ` (${mis
     };
     ecs = new ECSClient({ ...client, endpoint });
     const kms = new KMSClient({ ...client, endpoint: motoEndpoint });
-    const kmsKey = (await kms.send(new CreateKeyCommand({}))).KeyMetadata?.Arn;
+    kmsKey = (await kms.send(new CreateKeyCommand({}))).KeyMetadata?.Arn;
     deployments = [
       new Deployment({ ...STACK, name: "own-key", kmsKey }, environment),
       new Deployment({ ...STACK, name: "no-key", resultRetentionDays: undefined }, environment),
@@ -89,17 +90,34 @@ describe.skipIf(missing !== undefined)(`a second plan on AWS${missing ? ` (${mis
       linuxParameters: { capabilities: { drop: ["ALL"] }, initProcessEnabled: true },
     };
     await ecs.send(new RegisterTaskDefinitionCommand({ family: "bare", containerDefinitions: [registered] }));
-    const containerOf = async (taskDefinition: string) => {
-      const found = await ecs.send(new DescribeTaskDefinitionCommand({ taskDefinition }));
-      return found.taskDefinition?.containerDefinitions?.[0];
-    };
-    const defaults = { cpu: 0, environment: [], mountPoints: [], portMappings: [], systemControls: [] };
-    expect(await containerOf("bare")).toEqual({
+    const { taskDefinition } = await ecs.send(new DescribeTaskDefinitionCommand({ taskDefinition: "bare" }));
+    expect(taskDefinition?.containerDefinitions?.[0]).toEqual({
       ...registered,
-      ...defaults,
+      cpu: 0,
+      environment: [],
+      mountPoints: [],
+      portMappings: [],
+      systemControls: [],
       volumesFrom: [],
       linuxParameters: { capabilities: { add: [], drop: ["ALL"] }, initProcessEnabled: true },
     });
+  });
+
+  test("shows nothing but the change where the task changes", async () => {
+    const [deployment] = deployments;
+    const [daily, hourly] = STACK.collections;
+    const collections = [daily, { ...hourly, repositories: [{ name: "legacy", branch: "next" }] }];
+    deployment?.synthesise({ ...STACK, name: "own-key", kmsKey, collections });
+    const changes = (await deployment?.plan()) ?? [];
+    const task = changes.find(({ address }) => address === "aws_ecs_task_definition.task-hourly")?.change;
+    const [before, after] = [task?.before, task?.after].map((definition) => {
+      const [container] = JSON.parse((definition as { container_definitions: string }).container_definitions);
+      return {
+        ...container,
+        environment: new Set(container.environment.map(({ name }: { name: string }) => name)),
+      };
+    });
+    expect(after).toEqual(before);
   });
 
   test("has met every difference between AWS and the emulator", () => {
