@@ -66,6 +66,14 @@ describe.each(pages)("%s", (page) => {
   });
 });
 
+test("every command for AWS names its region", () => {
+  const commands = docs.flatMap((page) =>
+    matches(read(page), /((?:^ *|\| *|\$\()aws (?!sts)[a-z0-9-]+ [^|]*?)(?:\n\n|\n```|\||$)/gm),
+  );
+  expect(commands.length).toBeGreaterThan(10);
+  expect(commands.filter((command) => !command.includes("--region"))).toEqual([]);
+});
+
 test("every script of package.json is documented", () => {
   const text = pages.map(read).join("\n");
   const missing = Object.keys(packageFile.scripts).filter(
