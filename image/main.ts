@@ -1,4 +1,4 @@
-import { collectAll } from "./collect/run.ts";
+import { collect } from "./collect/collect.ts";
 import { type Arguments, parseArguments, usage } from "./config/arguments.ts";
 import { type Configuration, readEnvironment } from "./config/environment.ts";
 import { readAll } from "./config/read-all.ts";
@@ -11,7 +11,9 @@ import { openHosts } from "./host/hosts.ts";
 import type { Environment } from "./lib/environment.ts";
 import { ConfigError, LimitError } from "./lib/errors.ts";
 import { isGone } from "./lib/process-name.ts";
-import { jsonCollectReport, jsonVerifyReport, writeConfigError } from "./output/json.ts";
+import { mirror } from "./mirror/mirror.ts";
+import { jsonRunReport, jsonVerifyReport, writeConfigError } from "./output/json.ts";
+import { runAll, type Work } from "./run/run.ts";
 import { awsHttp } from "./stores/aws-http.ts";
 import { openParameterStore } from "./stores/parameter-store.ts";
 import { openS3 } from "./stores/s3.ts";
@@ -65,7 +67,9 @@ async function start(
     }
     const opened = await (args.local ? openLocal : openWorker)(args, environment);
     const failed =
-      args.command === "verify" ? await verify(opened, args.replay, signal) : await collect(opened, signal);
+      args.command === "verify"
+        ? await verify(opened, args.replay, signal)
+        : await run(args.command, opened, signal);
     return failed.length > 0 ? status.someFailed : status.success;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -118,19 +122,20 @@ async function openLocal(args: Arguments, environment: Environment): Promise<Ope
   const [settings, repositories] = readAll(
     args.problems,
     () => readSettings(environment, new Date()),
-    () => readLocalRepositories(args.repositories, environment, process.cwd()),
+    () => readLocalRepositories(args.repositories, environment, process.cwd(), args.command === "mirror"),
   );
   return { repositories, settings, storesOf, identity: awsIdentity(), isGone };
 }
 
 /** Returns the labels of the repositories that failed, as `verify` does. */
-async function collect(
+async function run(
+  command: "collect" | "mirror",
   { repositories, storesOf, settings, identity, isGone }: Opened,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const report = process.stdout.isTTY
-    ? (await import("./output/terminal.ts")).terminalCollectReport(process.stdout)
-    : jsonCollectReport(writeLine);
+    ? (await import("./output/terminal.ts")).terminalRunReport(process.stdout)
+    : jsonRunReport(writeLine);
   const limits = {
     concurrency: settings.hostConcurrency,
     requestsPerSecond: settings.hostRequestsPerSecond,
@@ -143,7 +148,14 @@ async function collect(
     gitVersion: () => (gitVersion ??= readGitVersion(signal)),
     isGone,
   };
-  const summary = await collectAll(repositories, storesOf, settings, services, signal, report);
+  const work: Work =
+    command === "mirror"
+      ? (repository, signal, onProgress) =>
+          mirror(repository, storesOf(repository, signal).objects, settings, services, signal, onProgress)
+      : (repository, signal, onProgress) =>
+          collect(repository, storesOf(repository, signal), settings, services, signal, onProgress);
+  const done = command === "mirror" ? "mirrored" : "collected";
+  const summary = await runAll(done, repositories, work, settings, services.hosts, signal, report);
   report.summary(summary);
   return summary.failed;
 }

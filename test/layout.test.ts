@@ -5,7 +5,8 @@ import { importsOf } from "./fixtures/imports.ts";
 const levels = [
   ["main.ts", "build.ts"],
   ["output"],
-  ["collect", "verify"],
+  ["run"],
+  ["collect", "verify", "mirror"],
   ["config", "chain", "fetch", "diff"],
   ["host"],
   ["git", "stores"],

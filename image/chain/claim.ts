@@ -1,23 +1,23 @@
 import { LimitError } from "../lib/errors.ts";
 import type { ObjectStore } from "../stores/stores.ts";
-import { type ClaimedStep, type CompleteStep, recordName, type StepRecord } from "./record.ts";
-import { type Versioned, writeRecord } from "./record-store.ts";
+import { recordName } from "./record.ts";
+import { type ChainRecord, type Versioned, writeRecord } from "./record-store.ts";
 
 /** A run's hold on one step: the record, and the ETag that lets only this run change it. */
-export class Claim<R extends StepRecord = StepRecord> {
+export class Claim<R extends ChainRecord> {
   private constructor(
     private readonly objects: ObjectStore,
     private held: Versioned<R>,
   ) {}
 
   /** Creates a step's record. Of all runs that try, one succeeds; the others get undefined. @throws StoreError */
-  static async create(objects: ObjectStore, record: ClaimedStep): Promise<Claim<ClaimedStep> | undefined> {
+  static async create<R extends ChainRecord>(objects: ObjectStore, record: R): Promise<Claim<R> | undefined> {
     const held = await writeRecord(objects, record, undefined);
     return held && new Claim(objects, held);
   }
 
   /** Takes a step over from another run, whose lease has expired. Undefined if yet another run was first. @throws StoreError */
-  static async takeOver<R extends StepRecord>(
+  static async takeOver<R extends ChainRecord>(
     objects: ObjectStore,
     { record, etag }: Versioned<R>,
     by: Pick<R, "owner" | "claimed" | "leaseSeconds">,
@@ -36,7 +36,7 @@ export class Claim<R extends StepRecord = StepRecord> {
   }
 
   /** Completes the record, and returns the claim on the complete step. @throws LimitError as above */
-  async complete(record: CompleteStep): Promise<Claim<CompleteStep>> {
+  async complete<C extends ChainRecord>(record: C): Promise<Claim<C>> {
     const held = await writeRecord(this.objects, record, this.held.etag);
     return new Claim(this.objects, held ?? this.lost());
   }

@@ -75,8 +75,10 @@ export type StepKind = StepRecord["kind"];
 export const parseRecord = (text: string): StepRecord => recordSchema.parse(JSON.parse(text));
 
 /** Returns when a claim ends, in milliseconds since 1970. @param byDefault for records without a lease */
-export const leaseEnd = ({ claimed, leaseSeconds }: StepRecord, byDefault: number): number =>
-  Date.parse(claimed) + (leaseSeconds === undefined ? byDefault : leaseSeconds * 1_000);
+export const leaseEnd = (
+  { claimed, leaseSeconds }: { readonly claimed: string; readonly leaseSeconds?: number | undefined },
+  byDefault: number,
+): number => Date.parse(claimed) + (leaseSeconds === undefined ? byDefault : leaseSeconds * 1_000);
 
 export const recordPrefix = "_steps/";
 

@@ -6,14 +6,14 @@ export interface Arguments {
   readonly help: boolean;
   /** Whether results go to a folder of this computer, and repositories come from the command line. */
   readonly local: boolean;
-  readonly command: "collect" | "verify";
+  readonly command: "collect" | "mirror" | "verify";
   readonly replay: boolean;
   readonly repositories: readonly string[];
   /** The mistakes, each a sentence. */
   readonly problems: readonly string[];
 }
 
-/** Parses `[local] [verify [--replay]] [REPO...]`. */
+/** Parses `[local] [mirror | verify [--replay]] [REPO...]`. */
 export function parseArguments(argv: readonly string[]): Arguments {
   const { values, positionals, tokens } = parseArgs({
     args: [...argv],
@@ -24,8 +24,8 @@ export function parseArguments(argv: readonly string[]): Arguments {
   });
   const local = positionals[0] === "local";
   const words = local ? positionals.slice(1) : positionals;
-  const command = words[0] === "verify" ? "verify" : "collect";
-  const repositories = command === "verify" ? words.slice(1) : words;
+  const command = words[0] === "verify" || words[0] === "mirror" ? words[0] : "collect";
+  const repositories = command === "collect" ? words : words.slice(1);
   const [help, replay] = [values.help === true, values.replay === true];
   const problems = tokens.flatMap((token) => {
     if (token.kind !== "option" || ["help", "replay"].includes(token.name)) return [];
@@ -42,6 +42,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
 
 export const usage = `Usage: npm start -- [REPO...]
        npm start -- verify [--replay] [REPO...]
+       npm start -- mirror [REPO...]
 
 Collects what changed in each repository since the last time. The results go to the folder git-diffs/ of this
 checkout: one .diff for each change, its step record in _steps/, and the last collected commit in the file cursor.
@@ -51,6 +52,7 @@ The first time, everything is collected (a baseline).
 
   verify     checks that the collected results are complete: every record, every byte of every diff, the cursor
   --replay   applies all diffs too, and compares the resulting trees
+  mirror     keeps all branches and tags, with every past state, in a bare repository that plain git can clone
 
 Environment:
   ${variables.gitBranch}                    branch to follow; default: the repository's HEAD

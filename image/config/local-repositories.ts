@@ -15,12 +15,14 @@ import { variables } from "./variables.ts";
  * Reads the repositories of a run on this computer.
  * @param names URLs and paths; none means `folder` itself
  * @param folder the checkout, in which `git-diffs` holds all results
+ * @param mirrors whether they are for mirrors, each in a folder whose name ends with `.git`
  * @throws ConfigError with every mistake
  */
 export function readLocalRepositories(
   names: readonly string[],
   environment: Environment,
   folder: string,
+  mirrors = false,
 ): Repository[] {
   const problems: string[] = [];
   const branch = environment[variables.gitBranch] || undefined;
@@ -48,7 +50,7 @@ export function readLocalRepositories(
   for (const index of duplicateIndexes(folders)) problems.push(`${folders[index]} is given twice.`);
   if (problems.length > 0 || typeof credentials === "string") throw new ConfigError(problems);
   return locations.map((location) => {
-    const destination = join(folder, "git-diffs", folderOf(location, branch));
+    const destination = join(folder, "git-diffs", folderOf(location, branch) + (mirrors ? ".git" : ""));
     return {
       location,
       branch,

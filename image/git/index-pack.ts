@@ -11,6 +11,7 @@ export interface StoredPack {
 
 /**
  * Stores a pack in a scratch repository.
+ * @param checks further options of git index-pack
  * @throws GitError, LimitError where the pack exceeds `maxBytes`, or the error of `pack`
  */
 export async function indexPack(
@@ -18,9 +19,11 @@ export async function indexPack(
   scratch: ScratchRepository,
   maxBytes: number,
   onProgress: ((line: string) => void) | undefined,
+  checks: readonly string[] = [],
 ): Promise<StoredPack> {
   const input = new PassThrough();
-  const command = ["index-pack", "--stdin", `--max-input-size=${maxBytes}`, ...(onProgress ? ["-v"] : [])];
+  const limit = `--max-input-size=${maxBytes}`;
+  const command = ["index-pack", "--stdin", ...checks, limit, ...(onProgress ? ["-v"] : [])];
   const indexed = scratch.run(command, { input, ...(onProgress && { onLine: onProgress }) });
   let failed = false;
   indexed.catch(() => {

@@ -1,18 +1,59 @@
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 
 const headerBytes = 8;
 const fanoutBytes = 256 * 4;
 const idBytes = 20;
+const namesAt = headerBytes + fanoutBytes;
+const version2 = Buffer.from("ff744f6300000002", "hex");
 
-/**
- * Streams the ids of all objects in a pack, in ascending order, from its index of version 2.
- * Source: https://git-scm.com/docs/gitformat-pack
- */
+/** The index of a pack, in version 2: https://git-scm.com/docs/gitformat-pack */
+export interface PackIndex {
+  readonly count: number;
+  /** The hash at the pack's end, which names the pack. */
+  readonly packHash: string;
+  has(id: string): boolean;
+  /** The ids of all objects, in ascending order. */
+  ids(): Generator<string>;
+}
+
+/** Streams the ids of all objects in a pack, in ascending order, from its index. */
 export async function* readPackIds(path: string): AsyncGenerator<string> {
-  const index = await readFile(path);
-  const count = index.readUInt32BE(headerBytes + fanoutBytes - 4);
-  const start = headerBytes + fanoutBytes;
-  for (let at = start; at < start + count * idBytes; at += idBytes) {
-    yield index.toString("hex", at, at + idBytes);
-  }
+  yield* openIndex(await readFile(path)).ids();
+}
+
+/** Opens an index of this computer's git. */
+export function openIndex(index: Buffer): PackIndex {
+  const count = index.readUInt32BE(namesAt - 4);
+  const idAt = (place: number) => namesAt + place * idBytes;
+  return {
+    count,
+    packHash: index.toString("hex", index.length - 2 * idBytes, index.length - idBytes),
+    has(id) {
+      const wanted = Buffer.from(id, "hex");
+      const first = wanted[0] ?? 0;
+      let low = first === 0 ? 0 : index.readUInt32BE(headerBytes + 4 * (first - 1));
+      let high = index.readUInt32BE(headerBytes + 4 * first);
+      while (low < high) {
+        const middle = (low + high) >>> 1;
+        const order = index.compare(wanted, 0, idBytes, idAt(middle), idAt(middle + 1));
+        if (order === 0) return true;
+        if (order < 0) low = middle + 1;
+        else high = middle;
+      }
+      return false;
+    },
+    *ids() {
+      for (let place = 0; place < count; place++) yield index.toString("hex", idAt(place), idAt(place + 1));
+    },
+  };
+}
+
+/** Opens an index that was stored elsewhere. Undefined where it is no index of a pack, or was changed. */
+export function openStoredIndex(index: Buffer): PackIndex | undefined {
+  if (index.length < namesAt + 2 * idBytes || !index.subarray(0, headerBytes).equals(version2))
+    return undefined;
+  const end = index.length - idBytes;
+  const hash = createHash("sha1").update(index.subarray(0, end)).digest();
+  return hash.equals(index.subarray(end)) ? openIndex(index) : undefined;
 }

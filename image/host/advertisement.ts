@@ -7,6 +7,8 @@ export interface Ref {
   readonly commit: string;
   /** The full name of the ref that this one points to, where the host says so. */
   readonly target: string | undefined;
+  /** What an annotated tag leads to in the end. */
+  readonly peeled?: string;
 }
 
 /** What a host can do. Protocols 0 and 1 list all refs with it. */
@@ -56,8 +58,11 @@ async function parse(packets: PacketReader): Promise<Advertisement> {
   const refs: Ref[] = [];
   const add = (line: string) => {
     const [commit = "", name = ""] = splitOnce(line, " ");
+    // The line of a tag follows at once with what it leads to.
+    const last = refs.at(-1);
+    if (last && name === `${last.name}^{}`) refs[refs.length - 1] = { ...last, peeled: commit };
     // Hosts have many more refs that nobody follows, of pull requests for example.
-    if (/^(HEAD|refs\/(heads|tags)\/.*(?<!\^\{\}))$/.test(name))
+    else if (/^(HEAD|refs\/(heads|tags)\/.*(?<!\^\{\}))$/.test(name))
       refs.push({ name, commit, target: targets.get(name) });
   };
   add(line);

@@ -35,8 +35,8 @@ export interface Features {
 /** The way to one repository on its host, whatever protocol that speaks. All methods throw GitError. */
 export interface Connection {
   features(): Promise<Features>;
-  /** Lists the refs whose names begin with `prefix`, and maybe others, as they are now. */
-  refs(prefix: string): Promise<readonly Ref[]>;
+  /** Lists the refs whose names begin with one of `prefixes`, and maybe others, as they are now. */
+  refs(...prefixes: readonly string[]): Promise<readonly Ref[]>;
   /** Requests a pack, which must then be read, at least in part. */
   fetch(request: FetchRequest, signal: AbortSignal): Promise<FetchAnswer>;
 }
@@ -67,10 +67,10 @@ export function openConnection(
 
   return {
     features: async () => featuresOf(await advertisement()),
-    async refs(prefix) {
+    async refs(...prefixes) {
       const known = advertised;
       const { version, capabilities, refs } = await advertisement();
-      if (version === 2) return redacting(() => listRefs(transport, signal, capabilities, prefix));
+      if (version === 2) return redacting(() => listRefs(transport, signal, capabilities, prefixes));
       if (known === undefined) return refs;
       // Protocol 0 lists the refs of the moment of its first answer.
       advertised = advertise();
@@ -105,16 +105,19 @@ async function listRefs(
   transport: Transport,
   signal: AbortSignal,
   capabilities: ReadonlyMap<string, string>,
-  prefix: string,
+  prefixes: readonly string[],
 ): Promise<Ref[]> {
-  const body = command("ls-refs", capabilities, ["symrefs", `ref-prefix ${prefix}`]);
+  const wanted = prefixes.map((prefix) => `ref-prefix ${prefix}`);
+  const body = command("ls-refs", capabilities, ["symrefs", "peel", ...wanted]);
   const answer = readPackets(await transport.post(Buffer.from(body), signal), refLimits);
   const refs: Ref[] = [];
   try {
     for await (const line of answer.linesUntil(0)) {
       const [commit = "", name = "", ...attributes] = line.split(" ");
-      const target = attributes.find((attribute) => attribute.startsWith("symref-target:"));
-      refs.push({ name, commit, target: target?.slice("symref-target:".length) });
+      const [target, peeled] = ["symref-target:", "peeled:"].map((key) =>
+        attributes.find((attribute) => attribute.startsWith(key))?.slice(key.length),
+      );
+      refs.push({ name, commit, target, ...(peeled && { peeled }) });
     }
     await answer.end();
     return refs;

@@ -1,6 +1,6 @@
-import type { CollectReport } from "../collect/report.ts";
 import type { Repository } from "../config/repository.ts";
 import type { ConfigError } from "../lib/errors.ts";
+import type { RunReport } from "../run/report.ts";
 import { isProblem } from "../verify/finding.ts";
 import type { VerifyReport } from "../verify/report.ts";
 import { explain } from "./explain.ts";
@@ -8,10 +8,17 @@ import { explain } from "./explain.ts";
 type Write = (text: string) => void;
 
 /** Reports a run as JSON lines, whose last is the summary. The format is in docs/output.md. */
-export function jsonCollectReport(write: Write): CollectReport {
+export function jsonRunReport(write: Write): RunReport {
   const event = eventWriter(write);
   return {
     outcome(repository, outcome) {
+      if (outcome.status === "mirrored") {
+        const { storedAt } = outcome;
+        for (const { refs, state: _, schemaVersion: __, repository: ___, ...facts } of outcome.steps) {
+          event("mirrored", { ...nameOf(repository), storedAt, ...facts, refs: refs.length });
+        }
+        return;
+      }
       if (outcome.status !== "collected") {
         const { status, ...facts } = outcome;
         return event(status, { ...nameOf(repository), ...facts });

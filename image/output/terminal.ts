@@ -1,15 +1,16 @@
-import type { CollectedStep, Outcome } from "../collect/outcome.ts";
-import type { CollectReport } from "../collect/report.ts";
+import type { CollectedStep } from "../collect/outcome.ts";
 import { labelOf } from "../config/repository.ts";
 import type { ConfigError } from "../lib/errors.ts";
 import { emptyTree } from "../lib/object-id.ts";
+import type { CompleteMirrorStep } from "../mirror/record.ts";
+import type { Result, RunReport } from "../run/report.ts";
 import { type Finding, isProblem } from "../verify/finding.ts";
 import type { VerifyReport } from "../verify/report.ts";
 import { explain } from "./explain.ts";
 import { liveLines } from "./live-lines.ts";
 
 /** Shows a run to a person: a line for each repository at work, and the result of each one. */
-export function terminalCollectReport(stream: NodeJS.WriteStream): CollectReport {
+export function terminalRunReport(stream: NodeJS.WriteStream): RunReport {
   const lines = liveLines(stream);
   return {
     progress: lines.show,
@@ -22,10 +23,9 @@ export function terminalCollectReport(stream: NodeJS.WriteStream): CollectReport
       const label = labelOf(repository);
       lines.finish(label, `✗ ${label}\n  ${message} [${code}]\n  ${remedy}\n`);
     },
-    summary({ repositories, collected, unchanged, empty, locked, failures: number, failed, seconds }) {
+    summary({ repositories, failures: number, failed, seconds, ...others }) {
       const total = `${repositories} ${repositories === 1 ? "repository" : "repositories"}`;
-      const counts = { collected, unchanged, empty, locked, failed: number };
-      const parts = Object.entries(counts).filter(([, number]) => number > 0);
+      const parts = Object.entries({ ...others, failed: number }).filter(([, number]) => number > 0);
       const text = parts.map(([status, number]) => `${number} ${status}`).join(", ");
       const rest = number > failed.length ? ` and ${number - failed.length} more` : "";
       const failures = number > 0 ? `Failed: ${failed.join(", ")}${rest}\n` : "";
@@ -64,17 +64,24 @@ export function terminalVerifyReport(stream: NodeJS.WriteStream): VerifyReport {
 export const showConfigError = (stream: NodeJS.WriteStream, { problems, remedy }: ConfigError) =>
   stream.write(`${problems.map((problem) => `✗ ${problem}\n`).join("")}${remedy}\n`);
 
-function describeOutcome(outcome: Outcome): string {
+function describeOutcome(outcome: Result): string {
   switch (outcome.status) {
     case "empty":
       return "  no commit yet: nothing to store";
     case "unchanged":
-      return `  unchanged at ${outcome.commit}`;
+      return `  unchanged at ${"commit" in outcome ? outcome.commit : outcome.state}`;
     case "locked":
       return `  locked by another run, which owns ${outcome.record} until ${outcome.until}`;
     case "collected":
       return outcome.steps.map(describeStep).join("\n");
+    case "mirrored":
+      return [...outcome.steps.map(describeMirrorStep), `  ${outcome.storedAt}`].join("\n");
   }
+}
+
+function describeMirrorStep({ number, kind, refs, pack }: CompleteMirrorStep): string {
+  const content = pack ? `${plural(pack.objects, "object")} in ${pack.bytes} bytes` : "no new object";
+  return `  step ${number} (${kind}): ${plural(refs.length, "ref")} changed, ${content}`;
 }
 
 function describeStep({ record, storedAt }: CollectedStep): string {

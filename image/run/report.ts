@@ -1,11 +1,15 @@
+import type { Outcome } from "../collect/outcome.ts";
 import type { Repository } from "../config/repository.ts";
-import type { Outcome } from "./outcome.ts";
+import type { MirrorOutcome } from "../mirror/outcome.ts";
+
+/** What a run did for one repository. */
+export type Result = Outcome | MirrorOutcome;
 
 /** Receives what a run does. output/ implements it. */
-export interface CollectReport {
+export interface RunReport {
   /** Undefined where nobody reads it: then no progress is requested. */
   readonly progress?: (repository: string, line: string) => void;
-  outcome(repository: Repository, outcome: Outcome): void;
+  outcome(repository: Repository, outcome: Result): void;
   failed(repository: Repository, error: unknown): void;
   summary(summary: Summary): void;
 }
@@ -13,7 +17,8 @@ export interface CollectReport {
 /** The result of a whole run. The numbers count repositories. */
 export interface Summary {
   readonly repositories: number;
-  readonly collected: number;
+  readonly collected?: number;
+  readonly mirrored?: number;
   readonly unchanged: number;
   readonly empty: number;
   readonly locked: number;

@@ -1,48 +1,53 @@
 import { labelOf, type Repository } from "../config/repository.ts";
 import type { Settings } from "../config/settings.ts";
 import { HostPaused } from "../host/host.ts";
+import type { Hosts } from "../host/hosts.ts";
 import { withDeadline } from "../lib/deadline.ts";
 import { settleAll } from "../lib/settle.ts";
-import type { Stores } from "../stores/stores.ts";
-import { collect, type Services } from "./collect.ts";
-import type { Outcome } from "./outcome.ts";
 import { openQueue } from "./queue.ts";
-import type { CollectReport, Summary } from "./report.ts";
+import type { Result, RunReport, Summary } from "./report.ts";
+
+type Counts = Pick<Summary, "unchanged" | "empty" | "locked" | "failures">;
 
 /** A summary must not grow with the number of repositories. */
 const namedFailures = 100;
 
-/** Collects many repositories, `settings.concurrency` at a time. A failure of one is reported, and stops no other. */
-export async function collectAll(
-  repositories: readonly Repository[],
-  storesOf: (repository: Repository, signal: AbortSignal) => Stores,
-  settings: Settings,
-  services: Services,
+/** Collects or mirrors one repository. */
+export type Work = (
+  repository: Repository,
   signal: AbortSignal,
-  report: CollectReport,
+  onProgress: ((line: string) => void) | undefined,
+) => Promise<Result>;
+
+/** Works on many repositories, `settings.concurrency` at a time. A failure of one is reported, and stops no other. */
+export async function runAll(
+  done: "collected" | "mirrored",
+  repositories: readonly Repository[],
+  work: Work,
+  settings: Settings,
+  hosts: Hosts,
+  signal: AbortSignal,
+  report: RunReport,
 ): Promise<Summary> {
   const started = performance.now();
-  const counts = { collected: 0, unchanged: 0, empty: 0, locked: 0, failures: 0 };
+  const counts = { [done]: 0, unchanged: 0, empty: 0, locked: 0, failures: 0 };
   const failed: string[] = [];
-  const { hosts } = services;
   const queue = openQueue(
     repositories,
     ({ location }) => hosts.of(location).origin,
     // A run that is stopped waits for no host: what is left fails at once.
     ({ location }) => (signal.aborted ? 0 : hosts.of(location).pausedUntil()),
   );
-  const work = async (repository: Repository): Promise<Outcome> => {
+  const workOn = async (repository: Repository): Promise<Result> => {
     const { progress } = report;
     const onProgress = progress && ((line: string) => progress(labelOf(repository), line));
-    return withDeadline(settings.timeoutSeconds, signal, (signal) =>
-      collect(repository, storesOf(repository, signal), settings, services, signal, onProgress),
-    );
+    return withDeadline(settings.timeoutSeconds, signal, (signal) => work(repository, signal, onProgress));
   };
   const worker = async () => {
     for (let repository = await queue.take(signal); repository; repository = await queue.take(signal)) {
       try {
-        const outcome = await work(repository);
-        counts[outcome.status]++;
+        const outcome = await workOn(repository);
+        counts[outcome.status] = (counts[outcome.status] ?? 0) + 1;
         report.outcome(repository, outcome);
       } catch (error) {
         // The repository starts again after the pause, and holds no place meanwhile.
@@ -50,7 +55,7 @@ export async function collectAll(
           queue.putBack(repository);
           continue;
         }
-        counts.failures++;
+        counts.failures = (counts.failures ?? 0) + 1;
         if (failed.length < namedFailures) failed.push(labelOf(repository));
         report.failed(repository, error);
       }
@@ -60,5 +65,5 @@ export async function collectAll(
   const workers = Math.min(settings.concurrency, repositories.length);
   await settleAll(...Array.from({ length: workers }, worker));
   const seconds = Number(((performance.now() - started) / 1_000).toFixed(3));
-  return { repositories: repositories.length, ...counts, failed, seconds };
+  return { repositories: repositories.length, ...(counts as Counts), failed, seconds };
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { openQueue } from "../../../image/collect/queue.ts";
+import { openQueue } from "../../../image/run/queue.ts";
 
 const { signal } = new AbortController();
 const hostOf = (item: string) => item[0] ?? "";

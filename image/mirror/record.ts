@@ -1,0 +1,64 @@
+import { z } from "zod";
+import { objectIdPattern } from "../lib/object-id.ts";
+
+const objectId = z.string().regex(objectIdPattern);
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+const claim = {
+  schemaVersion: z.literal(1),
+  payload: z.literal("mirror"),
+  number: z.number().int().positive(),
+  repository: z.string(),
+  kind: z.enum(["baseline", "change"]),
+  /** The id of the state before, or the empty tree's. */
+  from: objectId,
+  to: objectId,
+  /** What HEAD contains after the step. */
+  head: z.string(),
+  /** What changed, by name: [name, old id, new id, what the new one leads to]. */
+  refs: z
+    .array(z.tuple([z.string(), objectId.nullable(), objectId.nullable(), objectId.nullable()]).readonly())
+    .readonly(),
+  /** Name of the record before. */
+  previous: z.string().nullable(),
+  /** SHA-256 of that record's bytes: the records are a chain that cannot be changed anywhere without a trace. */
+  before: sha256.nullable(),
+  owner: z.string(),
+  claimed: z.iso.datetime(),
+  leaseSeconds: z.number().int().positive(),
+};
+
+const pack = z.object({
+  /** `pack-<id>`, without the ending of its two files. */
+  name: z.string().regex(/^pack-[0-9a-f]{40}$/),
+  bytes: z.number().int(),
+  sha256,
+  objects: z.number().int(),
+  indexBytes: z.number().int(),
+  indexSha256: sha256,
+});
+
+const facts = {
+  /** The objects that are new; null where there are none, as after the deletion of a branch. */
+  pack: pack.nullable(),
+  /** The packs to read after the step, newest first. */
+  packs: z.array(z.string()),
+  gitVersion: z.string(),
+  workerVersion: z.string(),
+  started: z.iso.datetime(),
+  finished: z.iso.datetime(),
+};
+
+const recordSchema = z.discriminatedUnion("state", [
+  z.object({ state: z.literal("claimed"), ...claim }),
+  z.object({ state: z.literal("complete"), ...claim, ...facts }),
+]);
+
+/** One step of a mirror, claimed or complete. See docs/mirror.md. */
+export type MirrorRecord = z.infer<typeof recordSchema>;
+export type ClaimedMirrorStep = Extract<MirrorRecord, { state: "claimed" }>;
+export type CompleteMirrorStep = Extract<MirrorRecord, { state: "complete" }>;
+export type MirrorPack = z.infer<typeof pack>;
+
+/** Parses a record. @throws SyntaxError or ZodError if it is none of this version */
+export const parseMirrorRecord = (text: string): MirrorRecord => recordSchema.parse(JSON.parse(text));
