@@ -6,8 +6,9 @@ import { openIndex } from "../git/pack-index.ts";
 import { GitError } from "../lib/errors.ts";
 import { settleAll } from "../lib/settle.ts";
 import { incomplete, proveClosure, readIndex } from "./closure.ts";
+import { choosePacks, mergePacks, sizesOf } from "./consolidate.ts";
 import type { MirrorContext } from "./context.ts";
-import type { ClaimedMirrorStep, CompleteMirrorStep, MirrorPack } from "./record.ts";
+import type { ClaimedMirrorStep, CompleteMirrorStep } from "./record.ts";
 import type { State } from "./state.ts";
 import { storePack } from "./store-pack.ts";
 
@@ -27,12 +28,14 @@ export async function performStep(
   packs: readonly string[],
 ): Promise<CompleteMirrorStep> {
   try {
-    const pack = await fetchAndStore(context, claim.record, before, packs);
+    const { pack, replaces } = await fetchAndStore(context, claim.record, before, packs);
+    const rest = packs.filter((name) => !replaces.includes(name));
     const { record } = await claim.complete<CompleteMirrorStep>({
       ...claim.record,
       state: "complete",
-      pack: pack ?? null,
-      packs: pack ? [pack.name, ...packs] : [...packs],
+      pack,
+      replaces,
+      packs: pack ? [pack.name, ...rest] : rest,
       gitVersion: await context.gitVersion(),
       workerVersion: packageFile.version,
       started: claim.record.claimed,
@@ -45,15 +48,17 @@ export async function performStep(
   }
 }
 
+const nothingNew = { pack: null, replaces: [] };
+
 async function fetchAndStore(
   context: MirrorContext,
   record: ClaimedMirrorStep,
   before: State,
   packs: readonly string[],
-): Promise<MirrorPack | undefined> {
+): Promise<Pick<CompleteMirrorStep, "pack" | "replaces">> {
   const here = new Set(before.refs.map(({ id }) => id));
   const wanted = [...new Set(record.refs.flatMap(([, , id]) => id ?? []))].filter((id) => !here.has(id));
-  if (wanted.length === 0) return undefined;
+  if (wanted.length === 0) return nothingNew;
   const changed = new Set(record.refs.flatMap(([, id]) => id ?? []));
   const haves = [...new Set([...changed, ...here])].slice(0, mostHaves);
   const scratch = await context.openScratch();
@@ -72,7 +77,14 @@ async function fetchAndStore(
   const index = openIndex(await readFile(stored.index));
   if (packs.length > 0) await proveClosure(scratch, index, earlier, wanted);
   else for (const id of wanted) if (!index.has(id)) throw incomplete(id);
-  return index.count === 0 ? undefined : storePack(objects, stored, index, onProgress);
+  if (index.count === 0) return nothingNew;
+  const replaces = choosePacks(await sizesOf(objects, packs), stored.bytes);
+  if (replaces.length === 0) return { pack: await storePack(objects, stored, index, onProgress), replaces };
+  const merged = await mergePacks(objects, scratch, stored, replaces);
+  return {
+    pack: await storePack(objects, merged, openIndex(await readFile(merged.index)), onProgress),
+    replaces,
+  };
 }
 
 /** git exits with 1 and no word where the pack is not connected. */

@@ -41,6 +41,8 @@ const pack = z.object({
 const facts = {
   /** The objects that are new; null where there are none, as after the deletion of a branch. */
   pack: pack.nullable(),
+  /** The packs that this one contains too. */
+  replaces: z.array(z.string()),
   /** The packs to read after the step, newest first. */
   packs: z.array(z.string()),
   gitVersion: z.string(),

@@ -1,0 +1,64 @@
+import { createWriteStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { basename } from "node:path";
+import { pipeline } from "node:stream/promises";
+import type { StoredPack } from "../git/index-pack.ts";
+import type { ScratchRepository } from "../git/scratch-repository.ts";
+import type { ObjectStore } from "../stores/stores.ts";
+
+/** With more packs, a clone needs too many requests. */
+const mostPacks = 32;
+
+/**
+ * Chooses the packs that a step takes into its own: none while there are few. Then the newest ones, as long as the next
+ * one weighs at most twice as much as those before. So an old, large pack is seldom copied.
+ * @param packs newest first
+ */
+export function choosePacks(packs: readonly { name: string; bytes: number }[], newBytes: number): string[] {
+  if (packs.length < mostPacks) return [];
+  const chosen: string[] = [];
+  let sum = newBytes;
+  for (const { name, bytes } of packs) {
+    if (bytes > 2 * sum) break;
+    chosen.push(name);
+    sum += bytes;
+  }
+  return chosen;
+}
+
+/** Returns the sizes of packs, in their order. @throws StoreError */
+export async function sizesOf(
+  objects: ObjectStore,
+  packs: readonly string[],
+): Promise<{ name: string; bytes: number }[]> {
+  const sizes = new Map<string, number>();
+  for await (const { name, bytes } of objects.list("objects/pack/")) sizes.set(basename(name), bytes);
+  return packs.map((name) => ({ name, bytes: sizes.get(`${name}.pack`) ?? Number.POSITIVE_INFINITY }));
+}
+
+/** Makes one pack of the step's and of these published ones, in the scratch repository. @throws GitError, StoreError */
+export async function mergePacks(
+  objects: ObjectStore,
+  scratch: ScratchRepository,
+  stored: StoredPack,
+  packs: readonly string[],
+): Promise<StoredPack> {
+  // The index last: git opens packs by their indexes.
+  for (const name of packs) {
+    for (const file of [`${name}.pack`, `${name}.idx`]) {
+      await pipeline(objects.read(`objects/pack/${file}`), createWriteStream(scratch.packPath(file)));
+    }
+  }
+  const names = [basename(stored.index, ".idx"), ...packs].map((name) => `${name}.pack\n`).join("");
+  const command = [
+    "pack-objects",
+    "--stdin-packs",
+    "--delta-base-offset",
+    "--threads=1",
+    "-q",
+    scratch.packPath("pack"),
+  ];
+  const hash = (await scratch.run(command, { input: names })).trim();
+  const index = scratch.packPath(`pack-${hash}.idx`);
+  return { index, bytes: (await stat(index.replace(/\.idx$/, ".pack"))).size };
+}

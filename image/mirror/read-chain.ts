@@ -1,0 +1,68 @@
+import { createHash } from "node:crypto";
+import { isRecordName, recordName, recordPrefix } from "../chain/record.ts";
+import { StoreError } from "../lib/errors.ts";
+import { emptyTree } from "../lib/object-id.ts";
+import { inParallel } from "../lib/parallel.ts";
+import type { ObjectStore } from "../stores/stores.ts";
+import { type CompleteMirrorStep, type MirrorRecord, parseMirrorRecord } from "./record.ts";
+import { applyChanges, noState, type State, stateId } from "./state.ts";
+
+/** A complete step of a mirror, and the state that it leads to. */
+export interface MirrorStep {
+  readonly record: CompleteMirrorStep;
+  readonly state: State;
+}
+
+const readAtOnce = 16;
+
+/**
+ * Reads a mirror's complete steps from the first one on, and checks that they are one chain: each record names the one
+ * before by the hash of its bytes, and leads from its state to the one whose id it has.
+ * @throws StoreError where the chain is broken
+ */
+export async function* readMirrorChain(objects: ObjectStore): AsyncGenerator<MirrorStep, void, void> {
+  const names: string[] = [];
+  for await (const { name } of objects.list(recordPrefix)) if (isRecordName(name)) names.push(name);
+  let [state, id, before]: [State, string, string | null] = [noState, emptyTree, null];
+  for (let first = 0; first < names.length; first += readAtOnce) {
+    const some = names.slice(first, first + readAtOnce);
+    const texts = await inParallel(some, readAtOnce, async (name) => (await objects.get(name))?.text ?? "");
+    for (const [index, text] of texts.entries()) {
+      const number = first + index + 1;
+      const name = some[index] ?? "";
+      const broken = (problem: string) => brokenChain(objects.address(name), problem);
+      if (name !== recordName(number))
+        throw broken(`follows ${recordName(number - 1)}, so a record is missing`);
+      const record = parse(text) ?? fail(broken("is no record of a mirror"));
+      // A step that a run has claimed, or left: nothing of it is published.
+      if (record.state === "claimed") return;
+      if (record.number !== number) throw broken("has the number of another record");
+      if (record.before !== before) throw broken("does not follow the record before, which was changed");
+      if (record.from !== id) throw broken("does not begin at the state where the record before ends");
+      state = applyChanges(state, record.head, record.refs);
+      id = stateId(state);
+      if (record.to !== id) throw broken("does not lead to the state whose id it has");
+      before = createHash("sha256").update(text).digest("hex");
+      yield { record, state };
+    }
+  }
+}
+
+function parse(text: string): MirrorRecord | undefined {
+  try {
+    return parseMirrorRecord(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function fail(error: Error): never {
+  throw error;
+}
+
+const brokenChain = (address: string, problem: string) =>
+  new StoreError(
+    "mirror-damaged",
+    `${address} ${problem}.`,
+    "Restore the record from the bucket's versions; verify shows more.",
+  );
