@@ -1,9 +1,11 @@
+import { resolve } from "node:path";
 import { collect } from "./collect/collect.ts";
 import { type Arguments, parseArguments, usage } from "./config/arguments.ts";
 import { type Configuration, readEnvironment } from "./config/environment.ts";
+import { parseMoment, parsePlace } from "./config/place.ts";
 import { readAll } from "./config/read-all.ts";
 import type { Repository } from "./config/repository.ts";
-import { readSettings } from "./config/settings.ts";
+import { readAwsAuthorities, readSettings } from "./config/settings.ts";
 import { removeAbandonedFolders } from "./git/scratch-folder.ts";
 import { readGitVersion } from "./git/scratch-repository.ts";
 import { type AwsIdentity, awsIdentity } from "./host/codecommit.ts";
@@ -12,13 +14,14 @@ import type { Environment } from "./lib/environment.ts";
 import { ConfigError, LimitError } from "./lib/errors.ts";
 import { isGone } from "./lib/process-name.ts";
 import { mirror } from "./mirror/mirror.ts";
-import { jsonRunReport, jsonVerifyReport, writeConfigError } from "./output/json.ts";
+import { explain } from "./output/explain.ts";
+import { jsonRunReport, jsonVerifyReport, writeConfigError, writeEvent } from "./output/json.ts";
 import { runAll, type Work } from "./run/run.ts";
 import { awsHttp } from "./stores/aws-http.ts";
 import { openParameterStore } from "./stores/parameter-store.ts";
 import { openS3 } from "./stores/s3.ts";
 import { ssmCursor } from "./stores/ssm.ts";
-import type { Stores } from "./stores/stores.ts";
+import type { ObjectStore, Stores } from "./stores/stores.ts";
 
 /** The exit statuses. docs/output.md documents them. */
 const status = {
@@ -65,10 +68,11 @@ async function start(
       process.stdout.write(usage);
       return status.success;
     }
+    if (args.command === "restore") return await restoreMirror(args, environment, signal);
     const opened = await (args.local ? openLocal : openWorker)(args, environment);
     const failed =
       args.command === "verify"
-        ? await verify(opened, args.replay, signal)
+        ? await verify(opened, args.options.replay === true, signal)
         : await run(args.command, opened, signal);
     return failed.length > 0 ? status.someFailed : status.success;
   } catch (error) {
@@ -122,7 +126,7 @@ async function openLocal(args: Arguments, environment: Environment): Promise<Ope
   const [settings, repositories] = readAll(
     args.problems,
     () => readSettings(environment, new Date()),
-    () => readLocalRepositories(args.repositories, environment, process.cwd(), args.command === "mirror"),
+    () => readLocalRepositories(args.operands, environment, process.cwd(), args.command === "mirror"),
   );
   return { repositories, settings, storesOf, identity: awsIdentity(), isGone };
 }
@@ -172,6 +176,34 @@ async function verify(
   const summary = await verifyAll(repositories, storesOf, settings, { replay, signal }, report);
   report.summary(summary);
   return summary.failed;
+}
+
+/** Opens what a person names on the command line: a folder, or a place in S3. */
+async function openPlace(text: string, environment: Environment, signal: AbortSignal): Promise<ObjectStore> {
+  // npm runs scripts in the package's folder; INIT_CWD is where npm was called.
+  const place = parsePlace(text, environment.INIT_CWD ?? process.cwd());
+  if ("folder" in place) return (await import("./stores/folder.ts")).folderObjects(place.folder);
+  return openS3(environment, awsHttp(readAwsAuthorities(environment))).objects(place.destination, signal);
+}
+
+async function restoreMirror(
+  { operands: [place = "", folder = ""], options, problems }: Arguments,
+  environment: Environment,
+  signal: AbortSignal,
+): Promise<number> {
+  const [moment] = readAll(problems, () => parseMoment(options));
+  const { restore } = await import("./mirror/restore.ts");
+  const target = resolve(environment.INIT_CWD ?? process.cwd(), folder);
+  try {
+    const objects = await openPlace(place, environment, signal);
+    const { record } = await restore(objects, target, moment, () => {});
+    writeEvent(writeLine, "restored", { place, folder: target, step: record.number, state: record.to });
+    return status.success;
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    writeEvent(writeLine, "failed", { place, folder: target, ...explain(error) });
+    return status.someFailed;
+  }
 }
 
 const writeLine = (text: string) => process.stdout.write(text);

@@ -6,43 +6,79 @@ export interface Arguments {
   readonly help: boolean;
   /** Whether results go to a folder of this computer, and repositories come from the command line. */
   readonly local: boolean;
-  readonly command: "collect" | "mirror" | "verify";
-  readonly replay: boolean;
-  readonly repositories: readonly string[];
+  readonly command: Command;
+  /** What follows the command: repositories, or the operands that `commands` names. */
+  readonly operands: readonly string[];
+  readonly options: Options;
   /** The mistakes, each a sentence. */
   readonly problems: readonly string[];
 }
 
-/** Parses `[local] [mirror | verify [--replay]] [REPO...]`. */
+/** Each command, what it is followed by (REPO... for any number), and its options. */
+const commands = {
+  collect: { operands: "REPO...", options: [] },
+  verify: { operands: "REPO...", options: ["replay"] },
+  mirror: { operands: "REPO...", options: [] },
+  restore: { operands: "PLACE DIR", options: ["at", "step"] },
+} as const;
+export type Command = keyof typeof commands;
+
+/** The options that take no value, and those that do. */
+const flags = ["replay"] as const;
+const values = ["at", "step"] as const;
+export type Options = { readonly [Name in (typeof flags)[number]]?: boolean } & {
+  readonly [Name in (typeof values)[number]]?: string;
+};
+
+/** Parses `[local] [COMMAND] [OPTION...] [OPERAND...]`. */
 export function parseArguments(argv: readonly string[]): Arguments {
-  const { values, positionals, tokens } = parseArgs({
+  const known = {
+    help: { type: "boolean", short: "h" } as const,
+    ...Object.fromEntries(flags.map((name) => [name, { type: "boolean" } as const])),
+    ...Object.fromEntries(values.map((name) => [name, { type: "string" } as const])),
+  };
+  const parsed = parseArgs({
     args: [...argv],
-    options: { help: { type: "boolean", short: "h" }, replay: { type: "boolean" } },
+    options: known,
     allowPositionals: true,
     strict: false,
     tokens: true,
   });
+  const { positionals, tokens } = parsed;
   const local = positionals[0] === "local";
-  const words = local ? positionals.slice(1) : positionals;
-  const command = words[0] === "verify" || words[0] === "mirror" ? words[0] : "collect";
-  const repositories = command === "collect" ? words : words.slice(1);
-  const [help, replay] = [values.help === true, values.replay === true];
+  const [first = "", ...rest] = local ? positionals.slice(1) : positionals;
+  const isCommand = first !== "collect" && Object.hasOwn(commands, first);
+  const command = isCommand ? (first as Command) : "collect";
+  const operands = isCommand || first === "" ? rest : [first, ...rest];
+  const { operands: expected, options: allowed } = commands[command];
   const problems = tokens.flatMap((token) => {
-    if (token.kind !== "option" || ["help", "replay"].includes(token.name)) return [];
-    return [`${token.rawName} is not an option; see --help.`];
+    if (token.kind !== "option" || token.name === "help") return [];
+    if (!Object.hasOwn(known, token.name)) return [`${token.rawName} is not an option; see --help.`];
+    if ((allowed as readonly string[]).includes(token.name)) return [];
+    const owners = Object.entries(commands).filter(([, { options }]) =>
+      (options as readonly string[]).includes(token.name),
+    );
+    return [
+      `${token.rawName} is an option of ${owners.map(([name]) => name).join(" and ")} alone; see --help.`,
+    ];
   });
-  if (replay && command !== "verify") problems.push("--replay is an option of verify alone; see --help.");
-  if (!local && repositories.length > 0) {
+  const isMany = expected === "REPO...";
+  if (isMany && !local && operands.length > 0) {
     problems.push(
-      `${repositories.join(" ")}: the worker accepts verify and --replay, and reads everything else from its environment.`,
+      `${operands.join(" ")}: the worker accepts verify and --replay, and reads everything else from its environment.`,
     );
   }
-  return { help, local, command, replay, repositories, problems };
+  if (!isMany && operands.length !== expected.split(" ").length) {
+    problems.push(`${command} is followed by ${expected}; see --help.`);
+  }
+  const { help, ...options } = parsed.values as Options & { readonly help?: boolean };
+  return { help: help === true, local, command, operands, options, problems };
 }
 
 export const usage = `Usage: npm start -- [REPO...]
        npm start -- verify [--replay] [REPO...]
        npm start -- mirror [REPO...]
+       npm start -- restore PLACE DIR [--at TIME | --step N]
 
 Collects what changed in each repository since the last time. The results go to the folder git-diffs/ of this
 checkout: one .diff for each change, its step record in _steps/, and the last collected commit in the file cursor.
@@ -53,6 +89,7 @@ The first time, everything is collected (a baseline).
   verify     checks that the collected results are complete: every record, every byte of every diff, the cursor
   --replay   applies all diffs too, and compares the resulting trees
   mirror     keeps all branches and tags, with every past state, in a bare repository that plain git can clone
+  restore    makes a bare repository in DIR of the mirror in PLACE, a folder or s3://bucket/prefix, as it is or was
 
 Environment:
   ${variables.gitBranch}                    branch to follow; default: the repository's HEAD

@@ -58,6 +58,10 @@ export function jsonVerifyReport(write: Write): VerifyReport {
 export const writeConfigError = (write: Write, { code, problems, remedy }: ConfigError) =>
   eventWriter(write)("failed", { code, problems, remedy });
 
+/** Reports one event of a command that has no more to tell. */
+export const writeEvent = (write: Write, event: string, facts: object): void =>
+  eventWriter(write)(event, facts);
+
 const eventWriter =
   (write: Write) =>
   (event: string, facts: object): void =>

@@ -5,21 +5,26 @@ const defaults = {
   help: false,
   local: false,
   command: "collect",
-  replay: false,
-  repositories: [],
+  operands: [],
+  options: {},
   problems: [],
 } as const;
 
 test.each([
   ["", {}],
   ["verify", { command: "verify" }],
-  ["verify --replay", { command: "verify", replay: true }],
+  ["verify --replay", { command: "verify", options: { replay: true } }],
   ["local", { local: true }],
-  ["local a b", { local: true, repositories: ["a", "b"] }],
-  ["local verify a", { local: true, command: "verify", repositories: ["a"] }],
-  ["local verify --replay a", { local: true, command: "verify", replay: true, repositories: ["a"] }],
-  ["local -- --odd", { local: true, repositories: ["--odd"] }],
+  ["local a b", { local: true, operands: ["a", "b"] }],
+  ["local verify a", { local: true, command: "verify", operands: ["a"] }],
+  ["local verify --replay a", { local: true, command: "verify", options: { replay: true }, operands: ["a"] }],
+  ["local -- --odd", { local: true, operands: ["--odd"] }],
   ["local -h", { local: true, help: true }],
+  ["local mirror a", { local: true, command: "mirror", operands: ["a"] }],
+  [
+    "local restore s3://b/a.git d --step 3",
+    { local: true, command: "restore", operands: ["s3://b/a.git", "d"], options: { step: "3" } },
+  ],
 ])("%p is accepted", (line, expected) => {
   expect(parseArguments(line.split(" ").filter(Boolean))).toEqual({ ...defaults, ...expected } as never);
 });
@@ -28,6 +33,8 @@ test.each([
   ["local --reply", /^--reply is not an option/],
   ["local -x", /^-x is not an option/],
   ["--replay", /^--replay is an option of verify alone/],
+  ["local restore a", /^restore is followed by PLACE DIR/],
+  ["local --step 3", /^--step is an option of restore alone/],
   ["a b", /^a b: the worker accepts verify and --replay/],
 ])("%p is a mistake", (line, problem) => {
   expect(parseArguments(line.split(" ")).problems).toEqual([expect.stringMatching(problem)]);

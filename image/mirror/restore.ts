@@ -1,0 +1,113 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { LimitError, StoreError } from "../lib/errors.ts";
+import type { ObjectStore } from "../stores/stores.ts";
+import { type MirrorStep, readMirrorChain } from "./read-chain.ts";
+import type { MirrorPack } from "./record.ts";
+import { headFile, type State } from "./state.ts";
+
+/** Which state to restore: that of a step, that of a time, or the newest one. */
+export interface Moment {
+  readonly step?: number;
+  /** The newest step that had ended by then. */
+  readonly at?: Date;
+}
+
+/**
+ * Makes a bare repository of a mirror's state in a folder, or brings one that it made up to date.
+ * @returns the step whose state it is
+ * @throws StoreError, LimitError
+ */
+export async function restore(
+  objects: ObjectStore,
+  folder: string,
+  moment: Moment,
+  onProgress: (line: string) => void,
+): Promise<MirrorStep> {
+  const packs = new Map<string, MirrorPack>();
+  let found: MirrorStep | undefined;
+  for await (const step of readMirrorChain(objects)) {
+    if (step.record.pack) packs.set(step.record.pack.name, step.record.pack);
+    if (isWanted(step, moment)) found = step;
+  }
+  if (found === undefined) throw noStep(objects, moment);
+  await prepare(folder);
+  for (const [index, name] of found.record.packs.entries()) {
+    onProgress(`Restoring pack ${index + 1} of ${found.record.packs.length}`);
+    const pack = packs.get(name);
+    if (pack === undefined) throw damaged(objects.address(name), "is in no record");
+    await fetchFile(objects, `${name}.pack`, pack.sha256, folder);
+    await fetchFile(objects, `${name}.idx`, pack.indexSha256, folder);
+  }
+  // The refs last: whatever they lead to is there.
+  await replaceFile(join(folder, "packed-refs"), packedRefs(found.state));
+  await replaceFile(join(folder, "HEAD"), headFile(found.state));
+  return found;
+}
+
+function isWanted({ record }: MirrorStep, { step, at }: Moment): boolean {
+  if (step !== undefined) return record.number === step;
+  return at === undefined || Date.parse(record.finished) <= at.getTime();
+}
+
+/** Makes the folders and files of a bare repository, or checks that they are there. */
+async function prepare(folder: string): Promise<void> {
+  const content = existsSync(folder) ? await readdir(folder) : [];
+  if (content.length > 0 && !content.includes("packed-refs")) {
+    throw new LimitError(
+      "folder-taken",
+      `${folder} is no empty folder, and nothing that was restored.`,
+      "Give a folder that is empty or does not exist, or one that was restored before.",
+    );
+  }
+  await mkdir(join(folder, "objects", "pack"), { recursive: true });
+  await mkdir(join(folder, "refs"), { recursive: true });
+  await writeFile(join(folder, "config"), "[core]\n\trepositoryformatversion = 0\n\tbare = true\n");
+}
+
+async function fetchFile(objects: ObjectStore, file: string, sha256: string, folder: string): Promise<void> {
+  const path = join(folder, "objects", "pack", file);
+  if (existsSync(path)) return;
+  const hash = createHash("sha256");
+  async function* hashed() {
+    for await (const chunk of objects.read(`objects/pack/${file}`)) {
+      hash.update(chunk);
+      yield chunk;
+    }
+  }
+  const temporary = `${path}.part`;
+  try {
+    await writeFile(temporary, hashed());
+    if (hash.digest("hex") !== sha256) throw damaged(objects.address(file), "is not what its record says");
+    await rename(temporary, path);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+async function replaceFile(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.part`, text);
+  await rename(`${path}.part`, path);
+}
+
+/** https://git-scm.com/docs/git-pack-refs; git reads its peeled ids. */
+const packedRefs = ({ refs }: State): string =>
+  `# pack-refs with: peeled fully-peeled sorted \n${refs
+    .map(({ name, id, peeled }) => `${id} ${name}\n${peeled ? `^${peeled}\n` : ""}`)
+    .join("")}`;
+
+const noStep = (objects: ObjectStore, { step, at }: Moment) =>
+  new StoreError(
+    "step-missing",
+    `${objects.address("")} has no mirror's step${step === undefined ? "" : ` ${step}`}${at ? ` that had ended at ${at.toISOString()}` : ""}.`,
+    "Give the place of a mirror, and a time or a step that it has.",
+  );
+
+const damaged = (address: string, problem: string) =>
+  new StoreError(
+    "mirror-damaged",
+    `${address} ${problem}.`,
+    "Restore it from the bucket's versions; verify shows more.",
+  );
