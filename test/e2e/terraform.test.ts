@@ -15,6 +15,7 @@ import {
   GetBucketEncryptionCommand,
   GetBucketPolicyCommand,
   GetBucketTaggingCommand,
+  PutBucketPolicyCommand,
 } from "@aws-sdk/client-s3";
 import { GetScheduleCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
 import { GetParameterCommand, PutParameterCommand } from "@aws-sdk/client-ssm";
@@ -93,7 +94,7 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
           name: "guarded",
           kmsKey,
           vpc: { cidr: "172.31.0.0/16", flowLogs: true },
-          accessLogs: await emulated.createBucket("access-logs"),
+          accessLogs: await logBucket(emulated),
           alarms: ["ops@acme.com", "data@acme.com"],
           permissionsBoundary: "arn:aws:iam::123456789012:policy/developer",
           rolePath: "/acme/data/",
@@ -605,6 +606,20 @@ function clients({ motoEndpoint, environment, s3, ssm }: Aws) {
     s3,
     ssm,
   };
+}
+
+/** Makes a bucket that S3 may write its access logs to. Returns its name. */
+async function logBucket({ s3, createBucket }: Aws): Promise<string> {
+  const Bucket = await createBucket("access-logs");
+  const Statement = {
+    Effect: "Allow",
+    Principal: { Service: "logging.s3.amazonaws.com" },
+    Action: "s3:PutObject",
+    Resource: `arn:aws:s3:::${Bucket}/*`,
+  };
+  const Policy = JSON.stringify({ Version: "2012-10-17", Statement: [Statement] });
+  await s3.send(new PutBucketPolicyCommand({ Bucket, Policy }));
+  return Bucket;
 }
 
 /** Two subnets and a security group of the account's default VPC. */
