@@ -43,7 +43,7 @@ describe("an image that is built", () => {
     expect(built.container().image).toBe(`${ref("aws_ecr_repository.ecr.repository_url")}@${digest}`);
   });
 
-  test("changes the task and its schedule when it changes, and nothing else", () => {
+  test("changes the task when it changes, and nothing else", () => {
     const template = new Template({ ...SMALLEST, image: "build" });
     const resources = template.addresses.filter((address) => !address.startsWith("data."));
     const changed = new Set(["docker_image.ecr_image"]);
@@ -56,7 +56,6 @@ describe("an image that is built", () => {
       "docker_image.ecr_image",
       "docker_registry_image.ecr_pushed",
       "aws_ecs_task_definition.task-all",
-      "aws_scheduler_schedule.schedule-all",
     ]);
     // The tag is only in the image's name.
     const [tag = ""] = /[0-9a-f]{64}$/.exec(String(template.get("docker_image.ecr_image").name)) ?? [];
