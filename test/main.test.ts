@@ -83,7 +83,7 @@ test("everything that can be tagged is tagged", () => {
   ]);
 });
 
-test("both major versions of the AWS provider are accepted", () => {
+test("Terraform and the AWS provider have the versions that the stack needs", () => {
   expect(smallest.json).toMatchObject({
     terraform: {
       required_providers: { aws: { version: ">= 6.40.0, < 7.0.0" } },

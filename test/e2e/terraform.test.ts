@@ -158,6 +158,15 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     expect([...new Set(providers)]).toEqual(['provider["registry.opentofu.org/hashicorp/aws"]']);
   });
 
+  test.skipIf(noTofu !== undefined)("takes over OpenTofu's state, and gives it back", async () => {
+    const { tofu } = deployments as Required<typeof deployments>;
+    for (const program of ["terraform", "tofu"] as const) {
+      tofu.program = program;
+      await tofu.init();
+      await tofu.planNothing();
+    }
+  });
+
   test("schedules this very task, in this cluster and these subnets, with this environment", async () => {
     const outputs = await deployments.smallest.outputs();
     const { Target, ...schedule } = await aws.scheduler.send(
