@@ -1,5 +1,6 @@
 import { duplicateIndexes } from "../image/lib/duplicates.ts";
 import { credentialOf } from "./credentials.ts";
+import { validateBuild } from "./ecr.ts";
 import { validateSize } from "./fargate-size.ts";
 import type { Repository } from "./repository.ts";
 
@@ -12,6 +13,7 @@ interface Problem {
 interface Keys {
   readonly [key: string]: unknown;
   readonly region?: string;
+  readonly image?: string;
   readonly kmsKey?: string;
   readonly cpu?: number;
   readonly memory?: number;
@@ -28,6 +30,7 @@ export function crossChecks(keys: Keys): Problem[] {
     ...checkForm(keys),
     ...(size ? [{ path: [size.key], message: size.message }] : []),
     ...checkKmsRegion(keys),
+    ...checkBuild(keys),
     ...checkDuplicates(
       namedObjects(keys.collections).map(({ name }, index) => ({
         name,
@@ -87,6 +90,11 @@ function checkKmsRegion({ region, kmsKey }: Keys): Problem[] {
   if (typeof region !== "string" || keyRegion === undefined || keyRegion === region) return [];
   const message = `is a key of ${keyRegion}, which resources in ${region} cannot use; use a key of ${region}`;
   return [{ path: ["kmsKey"], message }];
+}
+
+function checkBuild({ region, image = "build" }: Keys): Problem[] {
+  const message = validateBuild(String(region), image);
+  return message ? [{ path: ["image"], message }] : [];
 }
 
 function checkDuplicates(named: readonly { name: string; path: (string | number)[] }[]): Problem[] {
