@@ -50,9 +50,13 @@ describe.skipIf(missing !== undefined)(`the Docker provider${missing ? ` (${miss
     };
   });
   afterAll(async () => {
-    const names = await docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}");
-    const images = names.split("\n").filter((name) => name.startsWith(`${ecr?.host}/`));
-    if (images.length > 0) await docker("image", "rm", ...images);
+    const list = await docker("image", "ls", "--digests", "--format", "{{.Repository}} {{.Digest}} {{.Tag}}");
+    const rows = list.split("\n").filter((line) => line.startsWith(`${ecr?.host}/`));
+    const names = rows.flatMap((line) => {
+      const [repository, digest, tag] = line.split(" ");
+      return [`${repository}@${digest}`, `${repository}:${tag}`].filter((name) => !name.endsWith("<none>"));
+    });
+    for (const name of new Set(names.sort().reverse())) await docker("image", "rm", name);
     await ecr?.[Symbol.asyncDispose]();
     await aws?.close();
     rmSync(folder, { recursive: true, force: true });
