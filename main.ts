@@ -1,56 +1,70 @@
+import { copyFileSync, existsSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
-import { CodecommitRepository } from "@cdktf/provider-aws/lib/codecommit-repository";
 import { AwsProvider } from "@cdktf/provider-aws/lib/provider";
 import { App, TerraformElement, TerraformOutput, TerraformStack } from "cdktf";
 import type { Node } from "constructs";
-import cdktf from "./cdktf.json";
 import { hashSources } from "./image/sources.ts";
 import { Account } from "./modules/account.ts";
 import { Alarms } from "./modules/alarms.ts";
 import { configureBackend } from "./modules/backend.ts";
 import { Bucket } from "./modules/bucket.ts";
-import { Cluster } from "./modules/cluster.ts";
+import { findCluster } from "./modules/cluster.ts";
 import { runCommand, setCommand, subscribeCommand } from "./modules/commands.ts";
-import { type Configuration, parse } from "./modules/configuration.ts";
+import { type Configuration, read } from "./modules/configuration.ts";
 import { ConfigurationError } from "./modules/configuration-error.ts";
+import { readContext } from "./modules/context.ts";
+import { CreatedRepositories } from "./modules/created-repositories.ts";
 import { Credentials } from "./modules/credentials.ts";
 import { Ecr } from "./modules/ecr.ts";
+import { FlowLogs, type FlowLogsProps } from "./modules/flow-logs.ts";
 import { prebuilt } from "./modules/image-reference.ts";
+import { describeRenames } from "./modules/renames.ts";
+import type { Repository } from "./modules/repository.ts";
+import { bucketPolicy, existingBucket } from "./modules/results.ts";
 import { Schedule } from "./modules/schedule.ts";
-import { isDaily } from "./modules/schedule-expression.ts";
 import { ScheduleGroup } from "./modules/schedule-group.ts";
 import { Task } from "./modules/task.ts";
-import { existingNetwork, Vpc } from "./modules/vpc.ts";
+import { existingNetwork, type Network, Vpc } from "./modules/vpc.ts";
 
 /** One deployment. */
 export class GitDiff extends TerraformStack {
   /** The path of the construct at each address. */
   private readonly addresses = new Map<string, string>();
+  readonly region: string;
 
   constructor(app: App, configuration: Configuration) {
-    const { name, region, kmsKey, cpu, memory, collections } = configuration;
+    const { name, region, kmsKey, collections, logRetentionDays } = configuration;
     super(app, name);
+    this.region = region;
+    // cdktn, the successor of cdktf, asks which versions it may write for; cdktf does not read this.
+    this.node.setContext("targetVersions", { terraform: ">=1.11.0", opentofu: ">=1.11.0" });
     configureBackend(this, configuration);
     new AwsProvider(this, "aws", {
       region,
       defaultTags: [{ tags: { "git-diff-to-s3": name, ...configuration.tags } }],
     });
-    // From the oldest version that the tests use, up to the major version after the one that the bindings are generated for.
-    this.addOverride("terraform.required_providers.aws.version", ">= 5.100.0, < 7.0.0");
+    // From 6.40, which accepts the `blocked_encryption_types` that S3 reports of every new bucket since April 2026; before,
+    // each plan wants to remove them. Up to the major version after the one that the bindings are generated for.
+    this.addOverride("terraform.required_providers.aws.version", ">= 6.40.0, < 7.0.0");
     // For write-only arguments. Terraform and OpenTofu both support them since 1.11.
     this.addOverride("terraform.required_version", ">= 1.11.0");
 
     const repositories = collections.flatMap((collection) => collection.repositories);
     const account = new Account(this, "account", { region });
+    const identity = { path: configuration.rolePath, permissionsBoundary: configuration.permissionsBoundary };
+    const shared = { account, name, identity, kmsKey, logRetentionDays };
     const network = configuration.network
       ? existingNetwork(configuration.network)
-      : new Vpc(this, "vpc", { name, region, repositories });
-    const cluster = new Cluster(this, "cluster", { name, logRetentionDays: configuration.logRetentionDays });
-    const bucket = new Bucket(this, "results", {
-      name: `${name}-results-${account.id}`,
-      retentionDays: configuration.resultRetentionDays,
-      kmsKey,
-    });
+      : this.network(configuration, repositories, shared);
+    const cluster = findCluster(this, account, name, configuration.cluster);
+    const results = configuration.bucket
+      ? existingBucket(configuration.bucket)
+      : new Bucket(this, "results", {
+          name: `${name}-results-${account.id}`,
+          accessLogs: configuration.accessLogs,
+          retentionDays: configuration.resultRetentionDays,
+          kmsKey,
+        });
     const root = import.meta.dirname;
     const image =
       configuration.image === "build"
@@ -61,39 +75,49 @@ export class GitDiff extends TerraformStack {
             context: relative(join(app.outdir, "stacks", name), root),
           })
         : prebuilt(configuration.image, account);
-    for (const repository of repositories.filter(({ create }) => create)) {
-      new CodecommitRepository(this, `codecommit-${repository.name}`, { repositoryName: repository.name });
-    }
+    new CreatedRepositories(this, "codecommit", {
+      names: repositories.filter(({ create }) => create).map((repository) => repository.name),
+    });
     const credentials = new Credentials(this, "credentials", { name, repositories, kmsKey });
     const group = new ScheduleGroup(this, "schedules", { name });
     const tasks = collections.map((collection) => {
-      const shared = { account, collection, cluster };
       const task = new Task(this, `task-${collection.name}`, {
         ...shared,
-        name,
-        cpu,
-        memory,
+        collection,
         image,
-        bucket,
+        results,
         credentials,
-        kmsKey,
+        network,
+        certificates: configuration.certificates,
       });
-      new Schedule(this, `schedule-${collection.name}`, { ...shared, group, network, task });
-      return { collection: collection.name, task };
+      new Schedule(this, `schedule-${collection.name}`, {
+        ...shared,
+        collection,
+        cluster,
+        group,
+        network,
+        results,
+        task,
+      });
+      return { collection, task };
     });
-    bucket.grant(tasks.map(({ task }) => task.roleArn));
     const alarms = new Alarms(this, "alarms", {
       account,
       name,
       cluster,
       deadLetterQueue: group.deadLetters.name,
-      daily: collections.some(({ schedule }) => isDaily(schedule)),
+      tasks,
+      notify: configuration.alarms,
+      kmsKey,
     });
 
     const byCollection = (value: (task: Task) => string) =>
-      Object.fromEntries(tasks.map(({ collection, task }) => [collection, value(task)]));
+      Object.fromEntries(tasks.map(({ collection, task }) => [collection.name, value(task)]));
     this.outputs({
-      bucket_name: ["The bucket with the diffs, each repository's under its name", bucket.name],
+      bucket_name: [
+        "The bucket with the diffs, each repository's under its name",
+        `${results.name}/${results.prefix}`.replace(/\/$/, ""),
+      ],
       cluster_name: ["The ECS cluster that tasks run in", cluster.name],
       task_definitions: ["The task definition of each collection", byCollection((task) => task.arn)],
       subnet_ids: ["The subnets that tasks run in", network.subnetIds],
@@ -101,22 +125,43 @@ export class GitDiff extends TerraformStack {
       image: ["The image that tasks run, by digest", image.uri],
       run_now: [
         "Commands that start a collection now, outside its schedule",
-        byCollection((task) => runCommand(region, cluster.name, task.arn, network)),
+        byCollection((task) => runCommand(region, cluster.name, task.family, network)),
       ],
       subscribe_alarms: [
-        "The command that subscribes an e-mail address to failed runs, runs that cannot be started, and days without a run",
+        "The command that subscribes an e-mail address to runs that failed, could not be started, or are missing",
         subscribeCommand(region, alarms.topicArn),
       ],
       set_credentials: [
         "Commands that set the user and password for a git host or a repository",
         Object.fromEntries(
-          [...credentials.parameters.values()].map((parameter) => [
-            parameter.key,
-            setCommand(region, parameter.name, kmsKey),
-          ]),
+          [...credentials.secrets.values()].flatMap(({ key, name }) =>
+            name ? [[key, setCommand(region, name, kmsKey)]] : [],
+          ),
         ),
       ],
+      ...(configuration.bucket && {
+        bucket_policy: [
+          "What the policy of a bucket in another account has to allow",
+          bucketPolicy(
+            account,
+            results,
+            tasks.map(({ task }) => task.roleArn),
+          ),
+        ],
+      }),
     });
+  }
+
+  /** Creates a network of the stack's own. */
+  private network(
+    { vpc, region }: Configuration,
+    repositories: readonly Repository[],
+    shared: Omit<FlowLogsProps, "vpcId">,
+  ): Network {
+    const { cidr = "10.0.0.0/24", flowLogs = false } = vpc ?? {};
+    const network = new Vpc(this, "vpc", { name: shared.name, region, cidr, repositories });
+    if (flowLogs) new FlowLogs(this, "flow-logs", { ...shared, vpcId: network.id });
+    return network;
   }
 
   /**
@@ -148,11 +193,36 @@ export class GitDiff extends TerraformStack {
   }
 }
 
+/** Adds the stacks that are configured. Throws one ConfigurationError that lists all problems, limits of AWS included. */
+export function addStacks(app: App, gitDiff: unknown): readonly GitDiff[] {
+  const { stacks, problems } = read(gitDiff);
+  const added = stacks.map(({ root, configuration }) => ({ root, stack: new GitDiff(app, configuration) }));
+  const sizes = added.flatMap(({ root, stack }) =>
+    stack.node.findAll().flatMap(({ node }) => node.validate().map((message) => `${root}: ${message}`)),
+  );
+  if (problems.length + sizes.length > 0) throw ConfigurationError.of([...problems, ...sizes]);
+  return added.map(({ stack }) => stack);
+}
+
 if (import.meta.main) {
   try {
-    const app = new App({ context: cdktf.context });
-    new GitDiff(app, parse(app.node.tryGetContext("gitDiff")));
+    const app = new App({ context: readContext(join(import.meta.dirname, "cdktf.json")) });
+    const stacks = addStacks(app, app.node.tryGetContext("gitDiff")).map(({ node, region }) => {
+      const folder = join(app.outdir, "stacks", node.id);
+      const template = join(folder, "cdk.tf.json");
+      const before = existsSync(template) ? readFileSync(template, "utf8") : undefined;
+      return { region, folder, template, before };
+    });
     app.synth();
+    const lock = join(import.meta.dirname, "terraform.lock.hcl");
+    for (const { region, folder, template, before } of stacks) {
+      const renames = before ? describeRenames(before, readFileSync(template, "utf8"), region) : [];
+      for (const rename of renames) console.error(rename);
+      // `terraform init` adds its hashes to the copy. The copy stays until the committed file is newer.
+      const copy = join(folder, ".terraform.lock.hcl");
+      const copied = statSync(copy, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+      if (copied < statSync(lock).mtimeMs) copyFileSync(lock, copy);
+    }
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     console.error(error.message);

@@ -3,11 +3,15 @@ import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-
 import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { SnsTopic } from "@cdktf/provider-aws/lib/sns-topic";
 import { SnsTopicPolicy } from "@cdktf/provider-aws/lib/sns-topic-policy";
+import { SnsTopicSubscription } from "@cdktf/provider-aws/lib/sns-topic-subscription";
 import { Construct } from "constructs";
 import type { Account } from "./account.ts";
 import type { Cluster } from "./cluster.ts";
+import type { Collection } from "./collection.ts";
 import { CONTAINER } from "./container.ts";
 import { policyDocument, type Statement } from "./iam.ts";
+import { longestGapHours } from "./schedule-gap.ts";
+import type { Task } from "./task.ts";
 
 export interface AlarmsProps {
   readonly account: Account;
@@ -16,29 +20,42 @@ export interface AlarmsProps {
   readonly cluster: Cluster;
   /** Name of the dead-letter queue for runs that could not be started. */
   readonly deadLetterQueue: string;
-  /** Whether a run is due every day, so that a day without a run is a fault. */
-  readonly daily: boolean;
+  readonly tasks: readonly { readonly collection: Collection; readonly task: Task }[];
+  /** E-mail addresses to subscribe, or the ARN of a topic that exists already. @default - a topic without subscribers */
+  readonly notify?: readonly string[] | string;
+  /** ARN of the KMS key that encrypts the topic. @default - not encrypted: EventBridge cannot use AWS's own key */
+  readonly kmsKey?: string;
 }
 
-/** A topic that notifies its subscribers of failed runs, of runs that could not be started, and of a day without a run. */
+/** Notifies the subscribers of a topic of runs that failed, could not be started, or are missing. */
 export class Alarms extends Construct {
   readonly topicArn: string;
 
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id);
-    const { account, name, cluster, deadLetterQueue } = props;
-    // Not encrypted: EventBridge cannot use AWS's own KMS key here, and notifications contain no secrets.
-    const topic = new SnsTopic(this, "Default", { name: `${name}-alarms` });
-    this.topicArn = topic.arn;
+    const { account, name, cluster, deadLetterQueue, tasks } = props;
+    const watched = tasks.flatMap(({ collection, task }) => {
+      const hours = silentHours(collection);
+      return hours === undefined ? [] : [{ collection, task, hours, alarm: `${task.family}-silent` }];
+    });
+    const notStarted = `${name}-not-started`;
+    const alarmNames = [notStarted, ...watched.map(({ alarm }) => alarm)];
+    this.topicArn =
+      typeof props.notify === "string" ? props.notify : this.topic(props, alarmNames, props.notify ?? []);
 
     const failed = new CloudwatchEventRule(this, "failed", {
       name: `${name}-failed`,
       description: "git-diff-to-s3: a run failed, or its container did not start",
-      eventPattern: JSON.stringify(failedRunPattern(cluster.arn)),
+      eventPattern: JSON.stringify(
+        failedRunPattern(
+          cluster.arn,
+          tasks.map(({ task }) => task.family),
+        ),
+      ),
     });
     new CloudwatchEventTarget(this, "notify", {
       rule: failed.name,
-      arn: topic.arn,
+      arn: this.topicArn,
       inputTransformer: {
         inputPaths: {
           family: "$.detail.group",
@@ -49,29 +66,22 @@ export class Alarms extends Construct {
         },
         inputTemplate: [
           "A run of <family> failed at <time>: <reason> (<stop>, <task>).",
-          `If its container started, the log shows what failed and why: aws logs tail ${cluster.logGroup.name} --region ${account.region} --since 1d`,
+          `If its container started, the log shows what failed and why. With the collection's name at the end: aws logs tail --region ${account.region} --since 1d /ecs/${name}/COLLECTION`,
           "All stored results are complete. The next run continues from the cursors.",
         ]
           .map((line) => JSON.stringify(line))
           .join("\n"),
       },
     });
-
-    const [notStarted, silent] = [`${name}-not-started`, `${name}-silent`];
-    const alarmArns = [notStarted, silent].map((alarm) => account.arn("cloudwatch", `alarm:${alarm}`));
-    new SnsTopicPolicy(this, "policy", {
-      arn: topic.arn,
-      policy: policyDocument(publishStatements(topic.arn, alarmArns, account.id)),
-    });
-    const actions = { alarmActions: [topic.arn], okActions: [topic.arn] };
     new CloudwatchMetricAlarm(this, "not-started", {
-      ...actions,
+      alarmActions: [this.topicArn],
       alarmName: notStarted,
-      alarmDescription: `EventBridge Scheduler could not start a run. The message in the queue ${deadLetterQueue} contains the request and the error. Delete the message when the cause is fixed: the alarm stays on until the queue is empty. The next run collects what this one missed.`,
+      alarmDescription: `EventBridge Scheduler could not start a run. The newest message in the queue ${deadLetterQueue} contains the request and the error. The next run collects what this one missed.`,
       namespace: "AWS/SQS",
-      metricName: "ApproximateNumberOfMessagesVisible",
+      // Those that arrive, not those that lie there: a second one is told although the first was not deleted.
+      metricName: "NumberOfMessagesSent",
       dimensions: { QueueName: deadLetterQueue },
-      statistic: "Maximum",
+      statistic: "Sum",
       period: 300,
       evaluationPeriods: 1,
       comparisonOperator: "GreaterThanThreshold",
@@ -80,36 +90,66 @@ export class Alarms extends Construct {
     });
     // If ECS has no capacity, RunTask succeeds and lists `failures`, which Scheduler does not report:
     // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
-    if (!props.daily) return;
-    new CloudwatchMetricAlarm(this, "silent", {
-      ...actions,
-      alarmName: silent,
-      alarmDescription:
-        "No run has logged anything for more than a day, although one is due every day. Check whether the schedules are enabled and whether ECS had capacity for the task. The next run collects what was missed.",
-      namespace: "AWS/Logs",
-      metricName: "IncomingLogEvents",
-      dimensions: { LogGroupName: cluster.logGroup.name },
-      statistic: "Sum",
-      period: 3_600,
-      // A day, plus two hours because a run may start later than the day before.
-      evaluationPeriods: 26,
-      comparisonOperator: "LessThanThreshold",
-      threshold: 1,
-      treatMissingData: "breaching",
-    });
+    for (const { collection, task, hours, alarm } of watched) {
+      new CloudwatchMetricAlarm(this, `silent-${collection.name}`, {
+        alarmActions: [this.topicArn],
+        okActions: [this.topicArn],
+        alarmName: alarm,
+        alarmDescription: `No run of ${task.family} has logged anything for ${hours} hours, although its schedule is ${collection.schedule}. Check whether the schedule is enabled and whether ECS had capacity for the task. The next run collects what was missed.`,
+        namespace: "AWS/Logs",
+        metricName: "IncomingLogEvents",
+        dimensions: { LogGroupName: task.logGroup },
+        statistic: "Sum",
+        period: 3_600,
+        evaluationPeriods: hours,
+        comparisonOperator: "LessThanThreshold",
+        threshold: 1,
+        treatMissingData: "breaching",
+      });
+    }
   }
+
+  /** Creates a topic that these alarms and EventBridge may publish to. Returns its ARN. */
+  private topic(props: AlarmsProps, alarmNames: readonly string[], addresses: readonly string[]): string {
+    const { account } = props;
+    const { arn } = new SnsTopic(this, "Default", {
+      name: `${props.name}-alarms`,
+      kmsMasterKeyId: props.kmsKey,
+    });
+    const alarmArns = alarmNames.map((alarm) => account.arn("cloudwatch", `alarm:${alarm}`));
+    new SnsTopicPolicy(this, "policy", {
+      arn,
+      policy: policyDocument(publishStatements(arn, alarmArns, account.id)),
+    });
+    for (const endpoint of addresses) {
+      new SnsTopicSubscription(this, `to-${endpoint}`, { topicArn: arn, protocol: "email", endpoint });
+    }
+    return arn;
+  }
+}
+
+/**
+ * Returns after how many hours without a run one is missing: the longest time between two, and two hours because a run
+ * may start later than the one before. An alarm looks back for a week at most. Undefined if a run is due more rarely.
+ */
+function silentHours({ schedule, paused, flexibleWindowMinutes = 0 }: Collection): number | undefined {
+  const gap = longestGapHours(schedule);
+  if (paused || gap === undefined) return undefined;
+  return Math.min(gap + Math.ceil(flexibleWindowMinutes / 60) + 2, 168);
 }
 
 /**
  * Matches ECS events of failed runs. A container that never started has no exit code, which `anything-but` does not match:
  * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html
  */
-function failedRunPattern(clusterArn: string): object {
+function failedRunPattern(clusterArn: string, families: readonly string[]): object {
   return {
     source: ["aws.ecs"],
     "detail-type": ["ECS Task State Change"],
     detail: {
       clusterArn: [clusterArn],
+      // The cluster may have other tasks too.
+      group: families.map((family) => `family:${family}`),
       lastStatus: ["STOPPED"],
       $or: [
         // By name, since GuardDuty may add a container of its own.

@@ -10,7 +10,8 @@ export function configureBackend(stack: TerraformStack, { name, region, state }:
   }
   new S3Backend(stack, {
     bucket: state.bucket,
-    key: state.key,
+    // By name, so that two stacks never share a state, which would have one destroy the other.
+    key: state.key ?? `${name}.tfstate`,
     region: state.region ?? region,
     encrypt: true,
   });

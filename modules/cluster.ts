@@ -1,29 +1,16 @@
-import { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group";
 import { EcsCluster } from "@cdktf/provider-aws/lib/ecs-cluster";
-import { Construct } from "constructs";
+import type { Construct } from "constructs";
+import type { Account } from "./account.ts";
 
-export interface ClusterProps {
-  /** The cluster's name. Its log group is `/ecs/<name>`. */
-  readonly name: string;
-  /** Days: one of the values that CloudWatch Logs offers. */
-  readonly logRetentionDays: number;
-}
-
-/** The ECS cluster that tasks run in, and their log group. */
-export class Cluster extends Construct {
+/** The ECS cluster that tasks run in. */
+export interface Cluster {
   readonly arn: string;
   readonly name: string;
-  readonly logGroup: { readonly name: string; readonly arn: string };
+}
 
-  constructor(scope: Construct, id: string, props: ClusterProps) {
-    super(scope, id);
-    const cluster = new EcsCluster(this, "Default", { name: props.name });
-    const logGroup = new CloudwatchLogGroup(this, "logs", {
-      name: `/ecs/${props.name}`,
-      retentionInDays: props.logRetentionDays,
-    });
-    this.arn = cluster.arn;
-    this.name = cluster.name;
-    this.logGroup = { name: logGroup.name, arn: logGroup.arn };
-  }
+/** Returns the cluster that exists already, or a new one with the stack's name. */
+export function findCluster(scope: Construct, account: Account, stack: string, existing?: string): Cluster {
+  return existing
+    ? { name: existing, arn: account.arn("ecs", `cluster/${existing}`) }
+    : new EcsCluster(scope, "cluster", { name: stack });
 }

@@ -1,38 +1,27 @@
 import { z } from "zod";
-import { ConfigurationError } from "./configuration-error.ts";
+import { duplicateIndexes } from "../image/lib/duplicates.ts";
+import { collection, collectionSettings, complete, repositories } from "./collection.ts";
 import { crossChecks } from "./cross-checks.ts";
-import { repository } from "./repository.ts";
-import { validateExpression, validateTimezone } from "./schedule-expression.ts";
-import { checked, formatProblems, object, text } from "./schema.ts";
+import { certificates, cidrBlock } from "./network-settings.ts";
+import { validateRegion } from "./region.ts";
+import { checked, formatProblems, object, text, unique } from "./schema.ts";
+import { secretArn } from "./secret-arn.ts";
+import { parseValidPart } from "./valid-part.ts";
 
-/** The configuration, with defaults filled in and all repositories in collections. */
-export type Configuration = z.output<typeof schema>;
-export type Collection = Configuration["collections"][number];
+/** The configuration of a stack, with defaults filled in and all repositories in collections. */
+export type Configuration = Omit<z.output<typeof schema>, keyof typeof collectionSettings>;
 
 /** The name of the single collection of a configuration without collections. */
 const defaultCollection = "all";
 
-const repositoriesExample = '[{ "name": "api", "url": "https://github.com/acme/api.git" }]';
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 const retentionDays = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ];
 
-const repositories = z
-  .array(repository, `is not a list of repositories; write ${repositoriesExample}`)
-  .min(1, `is empty; write ${repositoriesExample}`);
-const schedule = checked(validateExpression);
-const timezone = checked(validateTimezone);
-const collection = object({
-  name: text(
-    /^[a-z][a-z0-9-]{0,18}[a-z0-9]$/,
-    'cannot be part of resource names: use 2 to 20 lower-case letters, digits and dashes, such as "daily"',
-  ),
-  schedule: schedule.default("cron(0 0 * * ? *)"),
-  timezone: timezone.default("UTC"),
-  repositories,
-});
-const region = text(/^[a-z]{2,4}(-[a-z]+)+-\d$/, 'is not an AWS region; use one such as "eu-west-1"');
+const alarmsRule =
+  'is neither a list of e-mail addresses nor the ARN of a topic; use ["ops@acme.com"] or "arn:aws:sns:<region>:<account>:<topic>"';
+const region = checked(validateRegion);
 
 const schema = object({
   region,
@@ -57,15 +46,60 @@ const schema = object({
     /^(build|[a-z0-9][\w.-]*(:\d+)?(\/[a-z0-9._-]+)+(:[\w.-]+)?@sha256:[0-9a-f]{64})$/,
     'is neither "build" nor an image with its digest, without which another image may run tomorrow; use "<registry>/<name>@sha256:<64 hex digits>"',
   ).default("build"),
+  vpc: object({
+    cidr: checked(cidrBlock).default("10.0.0.0/24"),
+    flowLogs: z.boolean("is not true or false; use true to log every connection").default(false),
+  }).optional(),
   network: object({
     subnets: ids("subnet", 16),
     securityGroups: ids("sg", 5),
     publicIp: z
       .boolean("is not true or false; use true if the subnets reach the internet only with a public address")
       .default(false),
+    proxy: text(
+      new RegExp(`^(https?://[A-Za-z0-9.-]+:\\d+|${secretArn.source})$`),
+      'is neither the address of a proxy, without a password, nor the ARN of a parameter or secret that holds one; use one such as "http://proxy.acme.com:3128"',
+    ).optional(),
+    noProxy: z
+      .array(
+        text(/^[\w.*:/-]+$/, 'is not a host; use one such as ".acme.com"'),
+        'is not a list of hosts; write [".acme.com"]',
+      )
+      .optional(),
   }).optional(),
-  cpu: z.number("is not a number of CPU units; use 1024").default(1024),
-  memory: z.number("is not a number of MiB; use 2048").default(2048),
+  certificates: z
+    .string('is not the path of a file of certificates in PEM; use one such as "acme-ca.pem"')
+    .transform(certificates)
+    .optional(),
+  cluster: text(
+    /^[A-Za-z0-9_-]{1,255}$/,
+    'is not the name of an ECS cluster; use up to 255 letters, digits, "-" and "_"',
+  ).optional(),
+  bucket: text(
+    /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[A-Za-z0-9][\w.-]*)*$/,
+    'is neither a bucket nor a bucket and a prefix; use "acme-diffs" or "acme-data/git-diff"',
+  ).optional(),
+  accessLogs: text(
+    /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
+    'is not the name of a bucket; use one in the same account and region, such as "acme-access-logs"',
+  ).optional(),
+  alarms: z
+    .union(
+      [
+        text(/^arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+$/, alarmsRule),
+        unique(z.array(text(/^[^\s@,"$%]+@[^\s@,"]+\.[^\s@,"]+$/, alarmsRule)).min(1, alarmsRule)),
+      ],
+      alarmsRule,
+    )
+    .optional(),
+  permissionsBoundary: text(
+    /^arn:aws[\w-]*:iam::(\d{12}|aws):policy\/[\w+=,.@/-]+$/,
+    'is not the ARN of a policy; use "arn:aws:iam::<account>:policy/<name>"',
+  ).optional(),
+  rolePath: text(
+    /^\/([\w+=,.@-]+\/)+$/,
+    'is not the path of a role; use one that begins and ends with "/", such as "/acme/"',
+  ).optional(),
   logRetentionDays: z
     .literal(
       retentionDays,
@@ -75,6 +109,7 @@ const schema = object({
   resultRetentionDays: z
     .int("is not a whole number of days; use 365, or remove it to keep results")
     .min(1, "is less than one day; use 365, or remove it to keep results")
+    .max(36_500, "is more than a hundred years; use 365, or remove it to keep results")
     .optional(),
   kmsKey: text(
     /^arn:aws[\w-]*:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/,
@@ -88,11 +123,10 @@ const schema = object({
     key: text(
       /^(?!.*[$%]\{)[^/].*$/,
       'is not a valid object key, or contains ${ or %{, which Terraform would interpret; use "git-diff.tfstate"',
-    ).default("git-diff.tfstate"),
+    ).optional(),
     region: region.optional(),
   }).optional(),
-  schedule: schedule.optional(),
-  timezone: timezone.optional(),
+  ...collectionSettings,
   repositories: repositories.optional(),
   collections: z
     .array(collection, 'is not a list of collections; write [{ "name": "daily", "repositories": [...] }]')
@@ -105,27 +139,71 @@ const schema = object({
     },
     { when: ({ value }) => typeof value === "object" && value !== null },
   )
-  .transform(({ schedule, timezone, repositories, collections, ...rest }) => ({
-    ...rest,
-    collections: collections ?? [
-      collection.parse({ name: defaultCollection, schedule, timezone, repositories }),
-    ],
-  }));
+  .transform(({ repositories, collections, ...rest }) => {
+    const shared = z.object(collectionSettings).parse(rest);
+    const given = collections ?? [{ name: defaultCollection, repositories: repositories ?? [] }];
+    return {
+      ...rest,
+      // Sorted, so that their order in the file makes no difference to the plan.
+      collections: given.map((one) => complete(one, shared)).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    };
+  });
 
 /** A list of 1 to `max` ids of one kind of resource. */
 function ids(kind: string, max: number) {
   const example = `use ["${kind}-0123456789abcdef0"]`;
   const list = `is not a list of 1 to ${max} ids; ${example}`;
   const id = text(new RegExp(`^${kind}-[0-9a-f]{8,17}$`), `is not the id of a ${kind}; ${example}`);
-  return z.array(id, list).min(1, list).max(max, list);
+  return unique(z.array(id, list).min(1, list).max(max, list));
 }
 
-/** Parses `context.gitDiff`. Throws one ConfigurationError that lists all problems. */
-export function parse(gitDiff: unknown): Configuration {
-  const result = schema.safeParse(gitDiff ?? {});
-  if (result.success) return result.data;
-  const problems = formatProblems("gitDiff", gitDiff ?? {}, result.error);
-  throw new ConfigurationError(
-    `cdktf.json, context: ${problems.length} ${problems.length === 1 ? "problem" : "problems"}\n  ${problems.join("\n  ")}`,
+interface Read {
+  /** `root` is what the messages call the stack. */
+  readonly stacks: readonly { readonly root: string; readonly configuration: Configuration }[];
+  /** Each a line. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Reads `context.gitDiff`: the configuration of a stack, or a list of them, such as one for each environment. Where there
+ * are problems, a configuration has the valid repositories, and is good for nothing but a check of their size.
+ */
+export function read(gitDiff: unknown): Read {
+  if (!Array.isArray(gitDiff)) return readOne("gitDiff", gitDiff ?? {}, "git-diff");
+  const each = gitDiff.map((one, index) => readOne(`gitDiff[${index}]`, one, `stack-${index}`));
+  const stacks = each.flatMap((one) => one.stacks);
+  const names = stacks.map(({ configuration }) => configuration.name);
+  const states = stacks.map(({ root, configuration: { state } }) =>
+    state?.key ? JSON.stringify(`${state.bucket}/${state.key}`) : root,
   );
+  const twice = duplicateIndexes(names);
+  const none = 'gitDiff = [] is empty; write { "region": "eu-west-1", "repositories": [...] }';
+  return {
+    stacks: stacks.filter((_, index) => !twice.includes(index)),
+    problems: [
+      ...(gitDiff.length > 0 ? [] : [none]),
+      ...each.flatMap(({ problems }) => problems),
+      ...twice.map(
+        (index) => `${stacks[index]?.root}.name = "${names[index]}" is used twice; use a unique name`,
+      ),
+      ...duplicateIndexes(states).map(
+        (index) =>
+          `${stacks[index]?.root}.state = ${states[index]} is another stack's too; use a key for each, or remove it`,
+      ),
+    ],
+  };
+}
+
+/** Reads one configuration. A wrong name is replaced, so that stacks can be told apart. */
+function readOne(root: string, gitDiff: unknown, replacement: string): Read {
+  const result = schema.safeParse(gitDiff);
+  if (result.success) return { stacks: [{ root, configuration: result.data }], problems: [] };
+  const problems = formatProblems(root, gitDiff, result.error);
+  if (typeof gitDiff !== "object" || gitDiff === null) return { stacks: [], problems };
+  const { name, repositories, collections } = gitDiff as Record<string, unknown>;
+  const valid = parseValidPart(schema, { region: "us-east-1", name, repositories, collections });
+  if (!valid) return { stacks: [], problems };
+  const isNamed = name === undefined || name === valid.name;
+  const configuration = isNamed ? valid : { ...valid, name: replacement };
+  return { stacks: [{ root, configuration }], problems };
 }

@@ -1,11 +1,11 @@
 import { variables } from "../image/config/variables.ts";
 import type { Account } from "./account.ts";
-import type { Bucket } from "./bucket.ts";
-import type { Cluster } from "./cluster.ts";
-import type { Collection } from "./configuration.ts";
-import { type Credentials, credentialOf } from "./credentials.ts";
+import type { Collection } from "./collection.ts";
+import { type Credentials, credentialOf, type Secret } from "./credentials.ts";
 import type { ImageReference } from "./image-reference.ts";
 import type { Repository } from "./repository.ts";
+import type { Results } from "./results.ts";
+import type { Network } from "./vpc.ts";
 
 /** Name of the task's only container. */
 export const CONTAINER = "worker";
@@ -22,15 +22,37 @@ export interface ContainerProps {
   readonly name: string;
   readonly collection: Collection;
   readonly image: ImageReference;
-  readonly cluster: Cluster;
-  readonly bucket: Bucket;
+  /** Name of the log group. */
+  readonly logGroup: string;
+  readonly results: Results;
   readonly credentials: Credentials;
+  readonly network: Network;
+  /** Certificates in PEM of authorities that hosts and AWS may have theirs from, beside the usual ones. */
+  readonly certificates?: string;
 }
+
+/** The worker's variable for each key of a collection that is one. */
+const settingVariables = {
+  concurrency: variables.concurrency,
+  timeoutSeconds: variables.timeoutSeconds,
+  hostConcurrency: variables.hostConcurrency,
+  hostRequestsPerSecond: variables.hostRequestsPerSecond,
+  maxDiffBytes: variables.maxDiffBytes,
+  maxPackBytes: variables.maxPackBytes,
+  onGoneCommit: variables.onGoneCommit,
+  binary: variables.binary,
+} as const;
+// ECS answers with these where they are left out. The AWS provider takes a missing `add` for a change, in every plan,
+// and shows the others as removed whenever the task does change:
+// https://github.com/cds-snc/forms-terraform/pull/709
+const ECS_DEFAULTS = { portMappings: [], systemControls: [], volumesFrom: [] };
+const NO_CAPABILITIES = { add: [], drop: ["ALL"] };
 
 /** Returns the container definition, in the form of the ECS API. */
 export function containerDefinition(props: ContainerProps): Record<string, unknown> {
-  const { account, cluster, collection } = props;
+  const { collection } = props;
   return {
+    ...ECS_DEFAULTS,
     name: CONTAINER,
     image: props.image.uri,
     essential: true,
@@ -38,32 +60,48 @@ export function containerDefinition(props: ContainerProps): Record<string, unkno
     // Seconds. The worker needs up to 25 to withdraw uploads and release claims.
     stopTimeout: 30,
     user: USER,
-    linuxParameters: { capabilities: { drop: ["ALL"] }, initProcessEnabled: true },
+    linuxParameters: { capabilities: NO_CAPABILITIES, initProcessEnabled: true },
     mountPoints: [{ sourceVolume: SCRATCH_VOLUME, containerPath: SCRATCH, readOnly: false }],
-    environment: [
-      { name: "AWS_REGION", value: account.region },
-      {
-        name: variables.repositories,
-        value: JSON.stringify(collection.repositories.map((repository) => workerEntry(repository, props))),
-      },
-      { name: "TMPDIR", value: SCRATCH },
-    ],
+    environment: environment(props),
     secrets: collectionSecrets(props).map(({ variable, arn }) => ({ name: variable, valueFrom: arn })),
     logConfiguration: {
       logDriver: "awslogs",
       options: {
-        "awslogs-group": cluster.logGroup.name,
-        "awslogs-region": account.region,
+        "awslogs-group": props.logGroup,
+        "awslogs-region": props.account.region,
         "awslogs-stream-prefix": collection.name,
       },
     },
   };
 }
 
+/** Returns the worker's variables, sorted by name: what is not set has the worker's own default. */
+function environment(props: ContainerProps): { name: string; value: string }[] {
+  const { account, collection, certificates, network } = props;
+  const proxy = network.proxy?.startsWith("arn:") ? undefined : network.proxy;
+  const values: Record<string, string | number | undefined> = {
+    AWS_REGION: account.region,
+    TMPDIR: SCRATCH,
+    [variables.authorities]: certificates,
+    [variables.awsAuthorities]: certificates,
+    HTTPS_PROXY: proxy,
+    NO_PROXY: network.noProxy?.join(","),
+    [variables.repositories]: JSON.stringify(
+      collection.repositories.map((repository) => workerEntry(repository, props)),
+    ),
+  };
+  for (const key of Object.keys(settingVariables) as (keyof typeof settingVariables)[]) {
+    values[settingVariables[key]] = collection[key];
+  }
+  return Object.entries(values)
+    .flatMap(([name, value]) => (value === undefined ? [] : [{ name, value: `${value}` }]))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
 /** Returns one entry of the worker's REPOSITORIES. */
 function workerEntry(
   repository: Repository,
-  { account, name, bucket }: ContainerProps,
+  { account, name, results }: ContainerProps,
 ): Record<string, string> {
   const { url, branch } = repository;
   const credential = credentialOf(repository);
@@ -71,7 +109,7 @@ function workerEntry(
     gitRepo: url ?? `https://git-codecommit.${account.region}.${account.domain}/v1/repos/${repository.name}`,
     ...(branch && { gitBranch: branch }),
     parameterName: cursorName(name, repository),
-    resultsBucket: `${bucket.name}/${repository.name}`,
+    resultsBucket: `${results.name}/${results.prefix}${repository.name}`,
     ...(credential && { gitHttpCredentials: credential.variable }),
   };
 }
@@ -81,10 +119,18 @@ export function cursorName(name: string, repository: Repository): string {
   return `/${name}/${repository.name}`;
 }
 
-/** Returns the credentials that this collection needs. */
-export function collectionSecrets({ collection, credentials }: ContainerProps) {
+/** Returns the secrets that this collection needs, sorted by their variables. */
+export function collectionSecrets({
+  collection,
+  credentials,
+  network,
+}: Pick<ContainerProps, "collection" | "credentials" | "network">): (Secret & { variable: string })[] {
   const needed = new Set(collection.repositories.map((repository) => credentialOf(repository)?.variable));
-  return [...credentials.parameters].flatMap(([variable, parameter]) =>
-    needed.has(variable) ? [{ variable, ...parameter }] : [],
+  const secrets = [...credentials.secrets].flatMap(([variable, secret]) =>
+    needed.has(variable) ? [{ variable, ...secret }] : [],
   );
+  const { proxy } = network;
+  return proxy?.startsWith("arn:")
+    ? [...secrets, { variable: "HTTPS_PROXY", key: proxy, arn: proxy }]
+    : secrets;
 }

@@ -1,4 +1,5 @@
 import { duplicateIndexes } from "../image/lib/duplicates.ts";
+import { collectionDefaults } from "./collection.ts";
 import { credentialOf } from "./credentials.ts";
 import { validateBuild } from "./ecr.ts";
 import { validateSize } from "./fargate-size.ts";
@@ -17,22 +18,28 @@ interface Keys {
   readonly kmsKey?: string;
   readonly cpu?: number;
   readonly memory?: number;
+  readonly tags?: Readonly<Record<string, unknown>>;
   readonly repositories?: readonly Repository[];
-  readonly collections?: readonly { readonly name: string; readonly repositories: readonly Repository[] }[];
+  readonly collections?: readonly {
+    readonly name: string;
+    readonly cpu?: number;
+    readonly memory?: number;
+    readonly repositories: readonly Repository[];
+  }[];
 }
 
 /** Checks values that are valid by themselves, but not together. */
 export function crossChecks(keys: Keys): Problem[] {
-  const { cpu = Number.NaN, memory = Number.NaN } = keys;
-  const size = validateSize(cpu, memory);
   const entries = listEntries(keys);
   return [
     ...checkForm(keys),
-    ...(size ? [{ path: [size.key], message: size.message }] : []),
-    ...checkKmsRegion(keys),
+    ...checkSizes(keys),
+    ...checkExclusive(keys),
+    ...checkTags(keys),
+    ...checkRegions(keys),
     ...checkBuild(keys),
     ...checkDuplicates(
-      namedObjects(keys.collections).map(({ name }, index) => ({
+      namedObjects(keys.collections).map(([index, { name }]) => ({
         name,
         path: ["collections", index, "name"],
       })),
@@ -54,18 +61,20 @@ interface Entry {
 
 function listEntries({ repositories, collections }: Keys): Entry[] {
   const entriesAt = (path: (string | number)[], list: readonly Repository[] | undefined) =>
-    namedObjects(list).map((repository, index) => ({ repository, path: [...path, index] }));
+    namedObjects(list).map(([index, repository]) => ({ repository, path: [...path, index] }));
   return [
     ...entriesAt(["repositories"], repositories),
-    ...namedObjects(collections).flatMap((collection, index) =>
+    ...namedObjects(collections).flatMap(([index, collection]) =>
       entriesAt(["collections", index, "repositories"], collection.repositories),
     ),
   ];
 }
 
-/** The objects with a name in a value that should be a list of them. */
-function namedObjects<T extends { readonly name: string }>(value: readonly T[] | undefined): readonly T[] {
-  return Array.isArray(value) ? value.filter((item) => typeof item?.name === "string") : [];
+/** The objects with a name in a value that should be a list of them, each with its index. */
+function namedObjects<T extends { readonly name: string }>(value: readonly T[] | undefined): [number, T][] {
+  return Array.isArray(value)
+    ? [...value.entries()].filter(([, item]) => typeof item?.name === "string")
+    : [];
 }
 
 function checkForm(keys: Keys): Problem[] {
@@ -75,21 +84,82 @@ function checkForm(keys: Keys): Problem[] {
     return keys.repositories === undefined ? [{ path: ["repositories"], message }] : [];
   }
   const message = "cannot be combined with collections, which each have their own; move it into a collection";
-  const misplaced = ["repositories", "schedule", "timezone"].filter((key) => keys[key] !== undefined);
   const empty = Array.isArray(keys.collections) && keys.collections.length === 0;
   return [
-    ...misplaced.map((key) => ({ path: [key], message })),
+    ...(keys.repositories === undefined ? [] : [{ path: ["repositories"], message }]),
     ...(empty
       ? [{ path: ["collections"], message: "is empty; add a collection, or use repositories instead" }]
       : []),
   ];
 }
 
-function checkKmsRegion({ region, kmsKey }: Keys): Problem[] {
-  const keyRegion = /^arn:[^:]*:kms:([^:]+):/.exec(String(kmsKey))?.[1];
-  if (typeof region !== "string" || keyRegion === undefined || keyRegion === region) return [];
-  const message = `is a key of ${keyRegion}, which resources in ${region} cannot use; use a key of ${region}`;
-  return [{ path: ["kmsKey"], message }];
+/** Keys of which only one can have an effect. */
+const exclusive = [
+  ["vpc", "network", "is a VPC to be created, which network replaces"],
+  ["accessLogs", "bucket", "is for a bucket to be created, which bucket replaces"],
+  ["resultRetentionDays", "bucket", "is for a bucket to be created, which bucket replaces"],
+] as const;
+
+function checkExclusive(keys: Keys): Problem[] {
+  return exclusive.flatMap(([key, other, what]) =>
+    keys[key] === undefined || keys[other] === undefined
+      ? []
+      : [{ path: [key], message: `${what}; remove one of the two` }],
+  );
+}
+
+/** Checks the size of each collection's task: its own, or the one that all share. */
+function checkSizes(keys: Keys): Problem[] {
+  const { cpu = collectionDefaults.cpu, memory = collectionDefaults.memory } = keys;
+  const own = namedObjects(keys.collections).filter(([, one]) => (one.cpu ?? one.memory) !== undefined);
+  return [
+    ...checkSize([], cpu, memory),
+    ...own.flatMap(([index, one]) => checkSize(["collections", index], one.cpu ?? cpu, one.memory ?? memory)),
+  ];
+}
+
+function checkSize(path: readonly (string | number)[], cpu: unknown, memory: unknown): Problem[] {
+  if (typeof cpu !== "number" || typeof memory !== "number") return [];
+  const problem = validateSize(cpu, memory);
+  return problem ? [{ path: [...path, problem.key], message: problem.message }] : [];
+}
+
+// https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+const TAGS = 50;
+/** What the stack adds: the first to everything, the second to parts of the network. */
+const ownTags = ["git-diff-to-s3", "Name"];
+
+function checkTags({ tags }: Keys): Problem[] {
+  if (typeof tags !== "object" || tags === null) return [];
+  const keys = Object.keys(tags);
+  const all = new Set([...ownTags, ...keys]);
+  const surplus = all.size - TAGS;
+  // IAM compares keys without regard to case: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+  const alike = duplicateIndexes([...all].map((key) => key.toLowerCase())).map((index) => [...all][index]);
+  const many = `has ${keys.length} tags; AWS allows ${TAGS} a resource, of which the stack uses two; remove ${surplus}`;
+  return [
+    ...(surplus > 0 ? [{ path: ["tags"], message: many }] : []),
+    ...alike.map((key = "") => ({
+      path: ["tags", key],
+      message: "differs only in case from another tag, which IAM refuses; use another key",
+    })),
+  ];
+}
+
+/** Keys whose ARN has to be of the stack's region. */
+const regional = [
+  ["kmsKey", "a key"],
+  ["alarms", "a topic"],
+] as const;
+
+function checkRegions(keys: Keys): Problem[] {
+  const { region } = keys;
+  return regional.flatMap(([key, what]) => {
+    const other = /^arn:[^:]*:(?:kms|sns):([^:]+):/.exec(String(keys[key]))?.[1];
+    if (typeof region !== "string" || other === undefined || other === region) return [];
+    const message = `is ${what} of ${other}, which resources in ${region} cannot use; use ${what} of ${region}`;
+    return [{ path: [key], message }];
+  });
 }
 
 function checkBuild({ region, image = "build" }: Keys): Problem[] {

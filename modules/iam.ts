@@ -1,8 +1,8 @@
 import { IamPolicy } from "@cdktf/provider-aws/lib/iam-policy";
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy-attachment";
+import type { ITerraformDependable } from "cdktf";
 import { Construct } from "constructs";
-import { ConfigurationError } from "./configuration-error.ts";
 import { jsonSize } from "./json-size.ts";
 
 export interface Statement {
@@ -25,16 +25,30 @@ export interface RoleProps {
   readonly trust: NonNullable<Statement["Condition"]>;
   /** The role's permissions. A statement without resources is omitted. */
   readonly statements: readonly Statement[];
+  readonly identity: IdentitySettings;
+}
+
+/** What an account may demand of every role in it. */
+export interface IdentitySettings {
+  /** Path of roles and policies, such as `/acme/`. @default - "/" */
+  readonly path?: string;
+  /** ARN of the policy that bounds what roles may do. */
+  readonly permissionsBoundary?: string;
 }
 
 /** A role that one AWS service assumes, and its policies. */
 export class Role extends Construct {
   readonly arn: string;
+  /** What has to be there before the role can do anything. */
+  readonly permissions: readonly ITerraformDependable[];
 
   constructor(scope: Construct, id: string, props: RoleProps) {
     super(scope, id);
+    const { path, permissionsBoundary } = props.identity;
     const role = new IamRole(this, "Default", {
       name: props.name,
+      path,
+      permissionsBoundary,
       description: props.description,
       assumeRolePolicy: policyDocument([
         {
@@ -46,14 +60,29 @@ export class Role extends Construct {
       ]),
     });
     this.arn = role.arn;
-    for (const [index, statements] of packPolicies(props.statements).entries()) {
+    const policies = packPolicies(props.statements);
+    const needs = `the role "${props.description}" needs ${policies.length} policies to list its repositories`;
+    const parts = Math.ceil(policies.length / POLICIES);
+    this.node.addValidation({
+      validate: () =>
+        parts > 1
+          ? [
+              `${needs}; IAM allows ${POLICIES}: distribute them over at least ${parts} collections (gitDiff.collections)`,
+            ]
+          : [],
+    });
+    this.permissions = policies.map((statements, index) => {
       const policy = new IamPolicy(this, `${index + 1}`, {
         name: `${props.name}-${index + 1}`,
+        path,
         description: props.description,
         policy: policyDocument(statements),
       });
-      new IamRolePolicyAttachment(this, `attach-${index + 1}`, { role: role.name, policyArn: policy.arn });
-    }
+      return new IamRolePolicyAttachment(this, `attach-${index + 1}`, {
+        role: role.name,
+        policyArn: policy.arn,
+      });
+    });
   }
 }
 
@@ -78,12 +107,6 @@ export function packPolicies(statements: readonly Statement[]): Statement[][] {
         policies[policies.length - 1] = extended;
       else policies.push([{ ...rest, Resource: [resource] }]);
     }
-  }
-  if (policies.length > POLICIES) {
-    throw new ConfigurationError(
-      `gitDiff: a role needs ${policies.length} policies to list its repositories; IAM allows ${POLICIES}: ` +
-        "add a collection to gitDiff.collections and move some repositories there.",
-    );
   }
   return policies;
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { codeCommitRegion } from "../image/host/codecommit.ts";
 import { isBranchName } from "../image/host/location.ts";
 import { checked, object, text } from "./schema.ts";
+import { secretArn } from "./secret-arn.ts";
 
 /** One repository as configured. */
 export type Repository = z.output<typeof repository>;
@@ -13,16 +14,18 @@ export const repository = object({
   ),
   url: checked(validateUrl).optional(),
   branch: checked(validateBranch).optional(),
-  credentials: z
-    .literal(
-      ["host", "repository"],
-      'is neither "host" (shared by all repositories of its host) nor "repository" (its own); use one of these, or remove it for a public repository',
-    )
-    .optional(),
+  credentials: text(
+    new RegExp(`^(host|repository|${secretArn.source})$`),
+    'is neither "host" (shared by all repositories of its host) nor "repository" (its own) nor the ARN of a parameter or secret that exists; use one of these, or remove it for a public repository',
+  ).optional(),
   create: z.boolean("is not true or false; use true to create the repository in CodeCommit").optional(),
 });
 
 function validateBranch(branch: string): string | undefined {
+  const [, alone] = /^refs\/heads\/(.+)$/.exec(branch) ?? [];
+  if (alone && isBranchName(alone)) return `is a ref; write the branch alone: ${JSON.stringify(alone)}`;
+  if (/^refs\//.test(branch)) return 'is a ref of another kind; write a branch, such as "main"';
+  if (branch === "HEAD") return "is what is followed without a branch; remove it";
   if (!isBranchName(branch)) {
     return 'is not a name that git accepts for a branch; write it as "git branch" prints it, such as "main"';
   }
@@ -33,7 +36,8 @@ function validateBranch(branch: string): string | undefined {
 
 /** Checks what the worker checks again, and what Terraform would interpret: `${ }` and `%{ }`. */
 function validateUrl(url: string): string | undefined {
-  const example = 'write it like "https://github.com/acme/api.git"';
+  const likely = likelyUrl(url);
+  const example = likely ? `write "${likely}"` : 'write it like "https://github.com/acme/api.git"';
   // The text itself is checked, not what URL makes of it: URL drops blanks and adds slashes, and git receives the text.
   if (/[\p{Cc} \\{}]/u.test(url) || !/^[a-z]+:\/\//i.test(url) || !URL.canParse(url)) {
     return `is not a URL; ${example}`;
@@ -46,7 +50,18 @@ function validateUrl(url: string): string | undefined {
   if (pathname === "/" || /[?#]/.test(url)) {
     return `is not a clone URL: it needs a host and a path, and no ? or #; ${example}`;
   }
-  return undefined;
+  return likely ? `is a page about the repository, not its clone URL; ${example}` : undefined;
+}
+
+/** Returns the clone URL that an SSH address, a URL of another protocol or a page in the browser most likely means. */
+function likelyUrl(text: string): string | undefined {
+  const [, host, path] =
+    /^(?:(?:ssh|git|http):\/\/)?(?:git@)?([\w-]+(?:\.[\w-]+)+)(?::\d+)?[:/]\/?([\w./~-]+)$/i.exec(text) ?? [];
+  if (host && path) return `https://${host}/${path}`;
+  const [page] = /^https:\/\/(github\.com|bitbucket\.org)\/[\w.-]+\/[\w.-]+(?=\/.)/i.exec(text) ?? [];
+  const [project] = /^https:\/\/[\w.-]+\/[\w./-]+(?=\/-\/)/i.exec(text) ?? [];
+  const repository = page ?? project;
+  return repository && `${repository}.git`;
 }
 
 /** Returns the CodeCommit repository of this account that an entry refers to, if any. The default region is the stack's. */

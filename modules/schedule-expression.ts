@@ -1,23 +1,24 @@
+import { correctExpression } from "./schedule-correction.ts";
+
 /** Checks a schedule expression. Returns what is wrong with it and what to write instead, or undefined if it is valid. */
 export function validateExpression(expression: string): string | undefined {
+  const problem = findProblem(expression);
+  if (problem === undefined) return undefined;
+  const corrected = correctExpression(expression);
+  if (corrected && findProblem(corrected) === undefined) return `${problem}; use "${corrected}"`;
+  return `${problem}; use "cron(0 0 * * ? *)" for every midnight, or "rate(12 hours)"`;
+}
+
+function findProblem(expression: string): string | undefined {
   const [, kind, body = ""] = /^(cron|rate)\((.*)\)$/.exec(expression) ?? [];
-  if (kind === "rate") return validateRate(body);
-  if (kind === "cron") return validateCron(body);
-  return 'is neither cron(...) nor rate(...); use "cron(0 0 * * ? *)" for every midnight, or "rate(12 hours)"';
+  if (kind === "rate") return findRateProblem(body);
+  if (kind === "cron") return findCronProblem(body);
+  return "is neither cron(...) nor rate(...)";
 }
 
-/** Returns whether a valid expression is surely due every day. False may also mean that it was not recognised. */
-export function isDaily(expression: string): boolean {
-  const [, count, unit = ""] = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression) ?? [];
-  const perDay: Readonly<Record<string, number>> = { minute: 24 * 60, hour: 24, day: 1 };
-  if (count !== undefined) return Number(count) <= (perDay[unit] ?? 0);
-  const [, , ...days] = expression.slice("cron(".length, -1).split(" ");
-  return days.every((field) => /^([*?]|[*1]\/1|SUN-SAT)$/.test(field));
-}
-
-function validateRate(body: string): string | undefined {
+function findRateProblem(body: string): string | undefined {
   if (/^[1-9]\d{0,5} (minute|hour|day)s?$/.test(body)) return undefined;
-  return 'is not a whole number from 1 to 999999 and a unit of minutes, hours or days; use "rate(12 hours)"';
+  return "is not a whole number from 1 to 999999 and a unit of minutes, hours or days";
 }
 
 interface Field {
@@ -48,19 +49,20 @@ const fields: readonly Field[] = [
   { name: "year", min: 1970, max: 2199 },
 ];
 
-function validateCron(body: string): string | undefined {
+function findCronProblem(body: string): string | undefined {
   const values = body.split(" ");
   if (values.length !== fields.length) {
-    return `has ${values.length} fields; AWS requires six: minutes, hours, day of month, month, day of week, year, as in "cron(0 0 * * ? *)"`;
+    return `has ${values.length} fields; AWS requires six, with one blank between: minutes, hours, day of month, month, day of week, year`;
   }
   for (const [index, field] of fields.entries()) {
     const value = values[index] ?? "";
     if (!isValid(value, field)) {
-      return `has "${value}" for ${field.name}; use ${field.min} to ${field.max}, or *, as in "cron(0 0 * * ? *)"`;
+      const names = field.names ? `, ${field.names[0]} to ${field.names.at(-1)}` : "";
+      return `has "${value}" for ${field.name}, which is ${field.min} to ${field.max}${names}, or *`;
     }
   }
   if ((values[2] === "?") === (values[4] === "?")) {
-    return 'needs ? in exactly one of day of month and day of week; use "cron(0 0 * * ? *)"';
+    return "needs ? in exactly one of day of month and day of week";
   }
   return undefined;
 }
@@ -84,8 +86,11 @@ function isValidPart(part: string, { min, max, names = [] }: Field): boolean {
 
 /** Checks the name of a time zone. Returns what is wrong with it and what to write instead, or undefined if it is valid. */
 export function validateTimezone(timezone: string): string | undefined {
-  const unknown =
-    'is not a time zone that AWS supports; use a name from the IANA list, such as "Europe/Berlin" or "UTC"';
+  const place = timezone.replaceAll(" ", "_").toLowerCase();
+  const meant = Intl.supportedValuesOf("timeZone").find((name) => name.toLowerCase().endsWith(`/${place}`));
+  const unknown = `is not a time zone that AWS supports; use ${
+    meant ? `"${meant}"` : 'a name from the IANA list, such as "Europe/Berlin" or "UTC"'
+  }`;
   // JavaScript accepts offsets such as +01:00 as time zones. AWS does not.
   if (!/^[A-Za-z]/.test(timezone)) return unknown;
   try {

@@ -3,9 +3,10 @@ import { Construct } from "constructs";
 import { variables } from "../image/config/variables.ts";
 import type { Account } from "./account.ts";
 import type { Cluster } from "./cluster.ts";
-import type { Collection } from "./configuration.ts";
+import type { Collection } from "./collection.ts";
 import { CONTAINER } from "./container.ts";
-import { Role, type Statement } from "./iam.ts";
+import { type IdentitySettings, Role, type Statement } from "./iam.ts";
+import type { Results } from "./results.ts";
 import type { ScheduleGroup } from "./schedule-group.ts";
 import type { Task } from "./task.ts";
 import type { Network } from "./vpc.ts";
@@ -20,16 +21,19 @@ export interface ScheduleProps {
   readonly cluster: Cluster;
   readonly network: Network;
   readonly task: Task;
+  readonly results: Results;
+  readonly identity: IdentitySettings;
 }
 
 /** Starts one collection's task on its schedule. */
 export class Schedule extends Construct {
   constructor(scope: Construct, id: string, props: ScheduleProps) {
     super(scope, id);
-    const { account, collection, group, task } = props;
+    const { account, collection, group, identity, results, task } = props;
     const role = new Role(this, "role", {
       name: `${task.family}-schedule`,
       description: `git-diff-to-s3: EventBridge Scheduler starts collection ${collection.name}`,
+      identity,
       service: "scheduler.amazonaws.com",
       // When Scheduler assumes the role, the source ARN is the group's, not the schedule's:
       // https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
@@ -42,7 +46,10 @@ export class Schedule extends Construct {
       groupName: group.name,
       scheduleExpression: collection.schedule,
       scheduleExpressionTimezone: collection.timezone,
-      flexibleTimeWindow: { mode: "OFF" },
+      state: collection.paused ? "DISABLED" : "ENABLED",
+      flexibleTimeWindow: collection.flexibleWindowMinutes
+        ? { mode: "FLEXIBLE", maximumWindowInMinutes: collection.flexibleWindowMinutes }
+        : { mode: "OFF" },
       target: {
         arn: `arn:${account.partition}:scheduler:::aws-sdk:ecs:runTask`,
         roleArn: role.arn,
@@ -51,6 +58,7 @@ export class Schedule extends Construct {
         retryPolicy: { maximumEventAgeInSeconds: 3600, maximumRetryAttempts: 20 },
         deadLetterConfig: { arn: group.deadLetters.arn },
       },
+      dependsOn: [...role.permissions, ...task.parts, ...results.rules],
     });
   }
 }
@@ -63,7 +71,8 @@ export class Schedule extends Construct {
 function runTask({ cluster, collection, network, task }: ScheduleProps): Record<string, unknown> {
   return {
     Cluster: cluster.arn,
-    TaskDefinition: task.arn,
+    // The family: ECS starts its newest revision. With a revision, each new one would make this text unknown in the plan.
+    TaskDefinition: task.family,
     LaunchType: "FARGATE",
     NetworkConfiguration: {
       AwsvpcConfiguration: {
@@ -89,7 +98,7 @@ function statements({ account, cluster, group, task }: ScheduleProps): Statement
       Sid: "StartTask",
       Effect: "Allow",
       Action: ["ecs:RunTask"],
-      // Composed instead of read from the task definition: otherwise each new revision would show this statement in the plan.
+      // ECS authorises the revision that it finds: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
       Resource: [account.arn("ecs", `task-definition/${task.family}:*`)],
       Condition: { ArnEquals: { "ecs:cluster": cluster.arn } },
     },

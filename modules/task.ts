@@ -1,7 +1,8 @@
+import { CloudwatchLogGroup } from "@cdktf/provider-aws/lib/cloudwatch-log-group";
 import { EcsTaskDefinition } from "@cdktf/provider-aws/lib/ecs-task-definition";
+import type { ITerraformDependable } from "cdktf";
 import { Construct } from "constructs";
 import type { Account } from "./account.ts";
-import { ConfigurationError } from "./configuration-error.ts";
 import {
   type ContainerProps,
   collectionSecrets,
@@ -9,26 +10,32 @@ import {
   cursorName,
   SCRATCH_VOLUME,
 } from "./container.ts";
-import { Role, type Statement } from "./iam.ts";
+import { type IdentitySettings, Role, type Statement } from "./iam.ts";
 import { jsonSize } from "./json-size.ts";
 import { codeCommitOf, type Repository } from "./repository.ts";
+import { resultStatements } from "./results.ts";
 
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html: 64 KiB for a task definition. All but
 // a few names, numbers and tags is the container definition.
 const CONTAINER_BYTES = 62 * 1024;
 
-export interface TaskProps extends ContainerProps {
-  /** CPU units, 1024 a vCPU, and MiB of memory: a pair that Fargate offers. */
-  readonly cpu: number;
-  readonly memory: number;
-  /** ARN of the KMS key that encrypts results and credentials. @default - AWS's own keys */
+export interface TaskProps extends Omit<ContainerProps, "logGroup"> {
+  readonly identity: IdentitySettings;
+  /** Days: one of the values that CloudWatch Logs offers. */
+  readonly logRetentionDays: number;
+  /** ARN of the KMS key that encrypts results, credentials and logs. @default - AWS's own keys */
   readonly kmsKey?: string;
 }
 
-/** The task of one collection: a task definition and its two roles. */
+/** The task of one collection: a task definition, its two roles and its log group. */
 export class Task extends Construct {
+  /** The name of the task definition. ECS starts its newest revision. */
   readonly family: string;
   readonly arn: string;
+  /** Name of the log group. */
+  readonly logGroup: string;
+  /** What has to be there before the task is started. */
+  readonly parts: readonly ITerraformDependable[];
   /** The role of the worker itself. */
   readonly roleArn: string;
   /** The role with which ECS pulls the image, reads the credentials and writes the log. */
@@ -38,15 +45,27 @@ export class Task extends Construct {
     super(scope, id);
     const { account, collection } = props;
     this.family = `${props.name}-${collection.name}`;
-    const containers = JSON.stringify([containerDefinition(props)]);
-    if (jsonSize(containers) > CONTAINER_BYTES) {
-      throw new ConfigurationError(
-        `gitDiff: collection "${collection.name}" has ${collection.repositories.length} repositories, which need ` +
-          `${jsonSize(containers)} bytes in the task definition; ECS allows ${CONTAINER_BYTES}: ` +
-          "add a collection to gitDiff.collections and move some of them there.",
-      );
-    }
-    const trust = {
+    // One for each collection, so that an alarm sees which of them is silent.
+    const logGroup = new CloudwatchLogGroup(this, "log", {
+      name: `/ecs/${props.name}/${collection.name}`,
+      retentionInDays: props.logRetentionDays,
+      kmsKeyId: props.kmsKey,
+    });
+    this.logGroup = logGroup.name;
+    const containers = JSON.stringify([containerDefinition({ ...props, logGroup: logGroup.name })]);
+    const bytes = jsonSize(containers);
+    const needs = `collection "${collection.name}" has ${collection.repositories.length} repositories, which need ${bytes} bytes in the task definition`;
+    const parts = Math.ceil(bytes / CONTAINER_BYTES);
+    this.node.addValidation({
+      validate: () =>
+        parts > 1
+          ? [
+              `${needs}; ECS allows ${CONTAINER_BYTES}: distribute them over at least ${parts} collections (gitDiff.collections)`,
+            ]
+          : [],
+    });
+    const shared = {
+      identity: props.identity,
       service: "ecs-tasks.amazonaws.com",
       trust: {
         StringEquals: { "aws:SourceAccount": account.id },
@@ -55,34 +74,44 @@ export class Task extends Construct {
         ArnLike: { "aws:SourceArn": account.arn("ecs", "*") },
       },
     };
-    this.roleArn = new Role(this, "worker", {
+    const worker = new Role(this, "worker", {
       name: `${this.family}-task`,
       description: `git-diff-to-s3: the worker of collection ${collection.name}`,
-      ...trust,
+      ...shared,
       statements: workerStatements(props),
-    }).arn;
-    this.executionRoleArn = new Role(this, "execution", {
+    });
+    const execution = new Role(this, "execution", {
       name: `${this.family}-execution`,
       description: `git-diff-to-s3: ECS starts collection ${collection.name}`,
-      ...trust,
-      statements: executionStatements(props),
-    }).arn;
-    this.arn = new EcsTaskDefinition(this, "Default", {
+      ...shared,
+      statements: executionStatements(props, logGroup.arn),
+    });
+    this.roleArn = worker.arn;
+    this.executionRoleArn = execution.arn;
+    const permissions = [...worker.permissions, ...execution.permissions];
+    const definition = new EcsTaskDefinition(this, "Default", {
       family: this.family,
       requiresCompatibilities: ["FARGATE"],
       networkMode: "awsvpc",
       runtimePlatform: { operatingSystemFamily: "LINUX", cpuArchitecture: "ARM64" },
-      cpu: `${props.cpu}`,
-      memory: `${props.memory}`,
+      cpu: `${collection.cpu}`,
+      memory: `${collection.memory}`,
+      ephemeralStorage: collection.diskGiB ? { sizeInGib: collection.diskGiB } : undefined,
       taskRoleArn: this.roleArn,
       executionRoleArn: this.executionRoleArn,
       containerDefinitions: containers,
       volume: [{ name: SCRATCH_VOLUME }],
-    }).arn;
+      // Old revisions stay. Deregistered, they would still be those of running tasks, and of starts that are retried.
+      skipDestroy: true,
+      // From the moment that there is a new revision, ECS starts it.
+      dependsOn: permissions,
+    });
+    this.arn = definition.arn;
+    this.parts = [definition, ...permissions];
   }
 }
 
-function workerStatements({ account, name, bucket, collection, kmsKey }: TaskProps): Statement[] {
+function workerStatements({ account, name, results, collection, kmsKey }: TaskProps): Statement[] {
   const { repositories } = collection;
   return [
     {
@@ -93,15 +122,7 @@ function workerStatements({ account, name, bucket, collection, kmsKey }: TaskPro
         account.arn("ssm", `parameter${cursorName(name, repository)}`),
       ),
     },
-    {
-      Sid: "ReadStepRecords",
-      Effect: "Allow",
-      Action: ["s3:GetObject"],
-      // Composed instead of read from the bucket: `packPolicies` needs to know the length.
-      Resource: repositories.map(
-        (repository) => `arn:${account.partition}:s3:::${bucket.name}/${repository.name}/_steps/*`,
-      ),
-    },
+    ...resultStatements(account, results, repositories),
     {
       Sid: "CodeCommit",
       Effect: "Allow",
@@ -128,15 +149,20 @@ function codeCommitArns(account: Account, repositories: readonly Repository[]): 
   return [...new Set(arns)];
 }
 
-function executionStatements(props: TaskProps): Statement[] {
-  const { account, cluster, collection, image, kmsKey } = props;
+function executionStatements(props: TaskProps, logGroupArn: string): Statement[] {
+  const { account, collection, image, kmsKey } = props;
   const secrets = collectionSecrets(props);
+  const [managed, parameters] = partition(secrets, ({ arn }) => arn.includes(":secretsmanager:"));
+  const services = [
+    ...(parameters.length > 0 ? ["ssm"] : []),
+    ...(managed.length > 0 ? ["secretsmanager"] : []),
+  ];
   return [
     {
       Sid: "Log",
       Effect: "Allow",
       Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
-      Resource: [`${cluster.logGroup.arn}:log-stream:${collection.name}/*`],
+      Resource: [`${logGroupArn}:log-stream:${collection.name}/*`],
     },
     {
       Sid: "RegistryLogin",
@@ -155,14 +181,29 @@ function executionStatements(props: TaskProps): Statement[] {
       Sid: "ReadCredentials",
       Effect: "Allow",
       Action: ["ssm:GetParameters"],
-      Resource: secrets.map(({ name }) => account.arn("ssm", `parameter${name}`)),
+      Resource: parameters.map(({ name, arn }) => (name ? account.arn("ssm", `parameter${name}`) : arn)),
+    },
+    {
+      Sid: "ReadSecrets",
+      Effect: "Allow",
+      Action: ["secretsmanager:GetSecretValue"],
+      // Without the JSON key and the version that may follow the name.
+      Resource: managed.map(({ arn }) => arn.split(":").slice(0, 7).join(":")),
     },
     {
       Sid: "CredentialsKey",
       Effect: "Allow",
       Action: ["kms:Decrypt"],
       Resource: kmsKey && secrets.length > 0 ? [kmsKey] : [],
-      Condition: { StringEquals: { "kms:ViaService": `ssm.${account.region}.${account.domain}` } },
+      Condition: {
+        StringEquals: {
+          "kms:ViaService": services.map((service) => `${service}.${account.region}.${account.domain}`),
+        },
+      },
     },
   ];
+}
+
+function partition<T>(items: readonly T[], matches: (item: T) => boolean): readonly [T[], T[]] {
+  return [items.filter(matches), items.filter((item) => !matches(item))];
 }

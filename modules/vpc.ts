@@ -11,12 +11,15 @@ import { VpcSecurityGroupEgressRule } from "@cdktf/provider-aws/lib/vpc-security
 import { Fn } from "cdktf";
 import { Construct } from "constructs";
 import type { Configuration } from "./configuration.ts";
+import { halves } from "./network-settings.ts";
 import type { Repository } from "./repository.ts";
 
 export interface VpcProps {
   /** Name tag and security group name. */
   readonly name: string;
   readonly region: string;
+  /** The block of addresses, /27 or larger. */
+  readonly cidr: string;
   /** The repositories to fetch. The ports in their URLs are allowed outbound. */
   readonly repositories: readonly Repository[];
 }
@@ -27,6 +30,10 @@ export interface Network {
   readonly securityGroupIds: readonly string[];
   /** Whether a task gets a public IP address. */
   readonly publicIp: boolean;
+  /** The proxy's URL, or the ARN of a secret that holds it. */
+  readonly proxy?: string;
+  /** Hosts that are reached without the proxy. */
+  readonly noProxy?: readonly string[];
 }
 
 /** Returns a network that exists already. */
@@ -35,6 +42,8 @@ export function existingNetwork(network: NonNullable<Configuration["network"]>):
     subnetIds: network.subnets,
     securityGroupIds: network.securityGroups,
     publicIp: network.publicIp,
+    proxy: network.proxy,
+    noProxy: network.noProxy,
   };
 }
 
@@ -43,6 +52,7 @@ export function existingNetwork(network: NonNullable<Configuration["network"]>):
  * The subnets are public because a NAT gateway costs more in a day than the tasks in a year.
  */
 export class Vpc extends Construct implements Network {
+  readonly id: string;
   readonly subnetIds: readonly string[];
   readonly securityGroupIds: readonly string[];
   readonly publicIp = true;
@@ -51,11 +61,12 @@ export class Vpc extends Construct implements Network {
     super(scope, id);
     const tags = { Name: props.name };
     const vpc = new AwsVpc(this, "Default", {
-      cidrBlock: "10.0.0.0/24",
+      cidrBlock: props.cidr,
       enableDnsHostnames: true,
       enableDnsSupport: true,
       tags,
     });
+    this.id = vpc.id;
     const gateway = new InternetGateway(this, "internet", { vpcId: vpc.id, tags });
     const routes = new RouteTable(this, "public", {
       vpcId: vpc.id,
@@ -67,7 +78,7 @@ export class Vpc extends Construct implements Network {
       // Excludes local and wavelength zones, which an account can opt in to and which do not run Fargate.
       filter: [{ name: "opt-in-status", values: ["opt-in-not-required"] }],
     });
-    this.subnetIds = ["10.0.0.0/25", "10.0.0.128/25"].map((cidrBlock, index) => {
+    this.subnetIds = halves(props.cidr).map((cidrBlock, index) => {
       const letter = "ab"[index];
       const subnet = new Subnet(this, `public-${letter}`, {
         vpcId: vpc.id,

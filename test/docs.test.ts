@@ -2,8 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { variables } from "../image/config/variables.ts";
-import { parse } from "../modules/configuration.ts";
+import { collectionSettings } from "../modules/collection.ts";
 import packageFile from "../package.json";
+import { parse } from "./fixtures/configuration.ts";
 
 const root = join(import.meta.dirname, "..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
@@ -60,9 +61,17 @@ describe.each(pages)("%s", (page) => {
 
   test("names commands that exist", () => {
     const named = matches(read(page), /(?:^ *|`|&& )npm (?:--silent )?(?:run )?([a-z:]+)/gm);
-    const known = new Set([...Object.keys(packageFile.scripts), "ci"]);
+    const known = new Set([...Object.keys(packageFile.scripts), "ci", "install", "pkg"]);
     expect(named.filter((name) => !known.has(name))).toEqual([]);
   });
+});
+
+test("every command for AWS names its region", () => {
+  const commands = docs.flatMap((page) =>
+    matches(read(page), /((?:^ *|\| *|\$\()aws (?!sts)[a-z0-9-]+ [^|]*?)(?:\n\n|\n```|\||$)/gm),
+  );
+  expect(commands.length).toBeGreaterThan(10);
+  expect(commands.filter((command) => !command.includes("--region"))).toEqual([]);
 });
 
 test("every script of package.json is documented", () => {
@@ -99,7 +108,9 @@ test("the keys of cdktf.json are documented, and no others", () => {
     return [];
   };
   const documented = (heading: string) => sorted(firstColumn(section("docs/configuration.md", heading)));
-  expect(documented("## Keys of `gitDiff`")).toEqual(sorted(keysIn({ bogus: 1 })));
+  const settings = Object.keys(collectionSettings);
+  expect([...documented("## Keys of `gitDiff`"), ...settings].sort()).toEqual(sorted(keysIn({ bogus: 1 })));
+  expect(documented("## Keys of a collection")).toEqual(sorted(settings));
   expect(documented("## Keys of a repository")).toEqual(sorted(keysIn({ repositories: [{ bogus: 1 }] })));
 });
 

@@ -1,5 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { Testing } from "cdktf";
 import { readEnvironment } from "../image/config/environment.ts";
+import { addStacks, GitDiff } from "../main.ts";
+import { ConfigurationError } from "../modules/configuration-error.ts";
 import { IMAGE, ref, repositories, SMALLEST, Template } from "./fixtures/template.ts";
 
 const smallest = new Template(SMALLEST);
@@ -21,7 +24,7 @@ test("the smallest stack is these resources and no others", () => {
     "aws_security_group.vpc_task": "what tasks may reach",
     "aws_vpc_security_group_egress_rule.vpc_egress-443": "HTTPS, and nothing else",
     "aws_ecs_cluster.cluster": "where tasks run",
-    "aws_cloudwatch_log_group.cluster_logs": "where tasks log",
+    "aws_cloudwatch_log_group.task-all_log": "where tasks log",
     "aws_s3_bucket.results": "the diffs",
     "aws_s3_bucket_public_access_block.results_private": "nobody else's",
     "aws_s3_bucket_ownership_controls.results_ownership": "no ACLs",
@@ -44,7 +47,8 @@ test("the smallest stack is these resources and no others", () => {
     "aws_cloudwatch_event_rule.alarms_failed": "runs that failed",
     "aws_cloudwatch_event_target.alarms_notify": "runs that failed, in words",
     "aws_cloudwatch_metric_alarm.alarms_not-started": "runs that could not be started",
-    "aws_cloudwatch_metric_alarm.alarms_silent": "a day without any run",
+    "aws_cloudwatch_metric_alarm.alarms_silent-all": "a day without a run",
+    "aws_codecommit_repository.codecommit": "none, but protects those that were created",
     "aws_scheduler_schedule.schedule-all": "when",
     "aws_iam_role.schedule-all_role": "the role that starts the task",
     "aws_iam_policy.schedule-all_role_1": "the role that starts the task",
@@ -58,6 +62,20 @@ test("a prebuilt image needs neither the Docker provider nor an ECR repository",
   expect(JSON.stringify(smallest.json)).not.toMatch(/docker_|aws_ecr_/);
 });
 
+test("repositories that were created in CodeCommit are protected, also once they are no longer listed", () => {
+  const listed = (...names: string[]) =>
+    new Template({
+      ...SMALLEST,
+      repositories: [...SMALLEST.repositories, ...names.map((name) => ({ name, create: true }))],
+    }).get("aws_codecommit_repository.codecommit");
+  expect(listed("new", "newer")).toMatchObject({
+    for_each: `\${toset(["new", "newer"])}`,
+    repository_name: ref("each.value"),
+    lifecycle: { prevent_destroy: true },
+  });
+  expect(listed()).toMatchObject({ for_each: `\${toset([])}`, lifecycle: { prevent_destroy: true } });
+});
+
 test("everything that can be tagged is tagged", () => {
   const { json } = new Template({ ...SMALLEST, name: "diffs", tags: { team: "platform" } });
   expect(json.provider.aws?.[0]?.default_tags).toEqual([
@@ -68,7 +86,7 @@ test("everything that can be tagged is tagged", () => {
 test("both major versions of the AWS provider are accepted", () => {
   expect(smallest.json).toMatchObject({
     terraform: {
-      required_providers: { aws: { version: ">= 5.100.0, < 7.0.0" } },
+      required_providers: { aws: { version: ">= 6.40.0, < 7.0.0" } },
       required_version: ">= 1.11.0",
     },
   });
@@ -92,6 +110,16 @@ describe("state", () => {
     };
     expect(json).toMatchObject({ terraform: { backend: { s3 } } });
   });
+
+  test("is one stack's alone, unless its key is given", () => {
+    const key = (state: object) => {
+      const { json } = new Template({ ...SMALLEST, name: "prod", state: { bucket: "acme-state", ...state } });
+      return (json as unknown as { terraform: { backend: { s3: { key: string } } } }).terraform.backend.s3
+        .key;
+    };
+    expect(key({})).toBe("prod.tfstate");
+    expect(key({ key: "git/diffs.tfstate" })).toBe("git/diffs.tfstate");
+  });
 });
 
 describe("every permission in the stack", () => {
@@ -109,9 +137,9 @@ describe("every permission in the stack", () => {
   test("is one of these", () => {
     const actions = Object.fromEntries(allowed.map(({ Sid, Action }) => [Sid, Action]));
     expect(actions).toEqual({
-      PutObjects: ["s3:PutObject", "s3:AbortMultipartUpload"],
+      PutResults: ["s3:PutObject", "s3:AbortMultipartUpload"],
       ReadStepRecords: ["s3:GetObject"],
-      List: ["s3:ListBucket"],
+      ListResults: ["s3:ListBucket"],
       Cursors: ["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter"],
       CodeCommit: ["codecommit:GitPull"],
       ResultsKey: ["kms:Decrypt", "kms:GenerateDataKey"],
@@ -196,8 +224,8 @@ test("the worker accepts its environment", () => {
   );
   const read = readEnvironment(environment, new Date(0)).repositories;
   expect(read.map(({ cursor, destination, branch }) => [cursor, destination, branch])).toEqual([
-    ["/git-diff/api", "git-diff-results-123456789012/api", "main"],
     ["/git-diff/acme/web", "git-diff-results-123456789012/acme/web", undefined],
+    ["/git-diff/api", "git-diff-results-123456789012/api", "main"],
     ["/git-diff/legacy", "git-diff-results-123456789012/legacy", undefined],
   ]);
   expect(read.map(({ credentials }) => credentials?.password)).toEqual(["hunter2", "hunter2", undefined]);
@@ -216,7 +244,7 @@ describe("many repositories", () => {
 
   test("too many repositories for a task definition are an error that suggests another collection", () => {
     expect(() => new Template({ ...SMALLEST, repositories: repositories(500) })).toThrow(
-      /collection "all" has 500 repositories, which need \d+ bytes in the task definition; ECS allows 63488: add a collection/,
+      /collection "all" has 500 repositories, which need \d+ bytes in the task definition; ECS allows 63488: distribute them over at least 2 collections/,
     );
   });
 
@@ -291,7 +319,7 @@ test("every output has a description, and every collection and credential its co
   for (const { description } of Object.values(outputs)) expect(String(description)).toMatch(/^[A-Z].{20}/);
   expect(outputs.image?.value).toBe(IMAGE);
   expect(outputs.run_now?.value).toEqual({
-    all: `aws ecs run-task --region eu-west-1 --cluster ${ref("aws_ecs_cluster.cluster.name")} --task-definition ${ref("aws_ecs_task_definition.task-all.arn")} --launch-type FARGATE --network-configuration 'awsvpcConfiguration={subnets=[subnet-01234567,subnet-76543210],securityGroups=[sg-01234567],assignPublicIp=DISABLED}'`,
+    all: `aws ecs run-task --region eu-west-1 --cluster ${ref("aws_ecs_cluster.cluster.name")} --task-definition git-diff-all --launch-type FARGATE --network-configuration 'awsvpcConfiguration={subnets=[subnet-01234567,subnet-76543210],securityGroups=[sg-01234567],assignPublicIp=DISABLED}'`,
   });
   expect(outputs.subscribe_alarms?.value).toBe(
     `aws sns subscribe --region eu-west-1 --topic-arn ${ref("aws_sns_topic.alarms.arn")} --protocol email --notification-endpoint you@example.com`,
@@ -302,12 +330,90 @@ test("every output has a description, and every collection and credential its co
   });
 });
 
+describe("a configuration with several mistakes", () => {
+  /** Returns the lines of the error for a configuration that cannot be deployed. */
+  const problems = (gitDiff: unknown): string[] => {
+    try {
+      addStacks(Testing.app(), gitDiff);
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      return error.message.split("\n").slice(1);
+    }
+    return [];
+  };
+  const large = (name: string, first: number) => ({ name, repositories: repositories(1000, first) });
+
+  test("every size that AWS limits is reported, of every collection", () => {
+    const collections = [
+      large("aa", 1),
+      { name: "bb", repositories: [{ name: "legacy" }] },
+      large("cc", 2000),
+    ];
+    expect(problems({ region: "eu-west-1", image: IMAGE, collections })).toEqual([
+      expect.stringMatching(
+        /^ {2}gitDiff: collection "aa" has 1000 repositories, which need \d+ bytes .*3 coll/,
+      ),
+      expect.stringMatching(
+        /^ {2}gitDiff: the role "[^"]*collection aa" needs \d+ policies .*IAM allows 10: .*/,
+      ),
+      expect.stringMatching(/^ {2}gitDiff: collection "cc" has 1000 repositories/),
+      expect.stringMatching(/^ {2}gitDiff: the role "[^"]*collection cc" needs \d+ policies/),
+    ]);
+  });
+
+  test("sizes are reported together with values that are wrong", () => {
+    const wrong = {
+      region: "eu-wset-1",
+      name: "A",
+      timezone: "x",
+      cpu: 4096,
+      memory: 9,
+      colour: "red",
+      repositories: [1, { name: "//" }, { name: "a", branch: "a..b" }, { name: "a" }, ...repositories(1000)],
+    };
+    const lines = problems(wrong);
+    expect(lines).toHaveLength(12);
+    expect(lines.slice(-2)).toEqual([
+      expect.stringContaining('collection "all" has 1001 repositories, which need'),
+      expect.stringContaining('the worker of collection all" needs'),
+    ]);
+  });
+
+  test("the sizes of every stack in a list are reported", () => {
+    const stack = { region: "eu-west-1", image: IMAGE, repositories: repositories(500) };
+    expect(problems(["dev", "Prod", "Test"].map((name) => ({ ...stack, name })))).toEqual([
+      expect.stringMatching(/^ {2}gitDiff\[1\]\.name = "Prod" cannot be the prefix/),
+      expect.stringMatching(/^ {2}gitDiff\[2\]\.name = "Test" cannot be the prefix/),
+      ...[0, 1, 2].flatMap((index) => [
+        expect.stringContaining(`gitDiff[${index}]: collection "all" has 500 repositories`),
+        expect.stringContaining(`gitDiff[${index}]: the role`),
+      ]),
+    ]);
+  });
+
+  test("a name that two stacks of a list have is reported with all other mistakes, by its place", () => {
+    const wrong = { ...SMALLEST, name: "prod", timezone: "x" };
+    expect(problems([7, { ...SMALLEST, name: "prod" }, wrong])).toEqual([
+      expect.stringMatching(/^ {2}gitDiff\[0\] = 7 is not an object/),
+      expect.stringMatching(/^ {2}gitDiff\[2\]\.timezone = "x" /),
+      '  gitDiff[2].name = "prod" is used twice; use a unique name',
+    ]);
+  });
+
+  test("where too little is left to compute a size, the rest is reported", () => {
+    const odd = [undefined, null, 7, [], {}, { region: "x", repositories: [] }, { collections: [null, {}] }];
+    for (const gitDiff of odd) expect(problems(gitDiff).length).toBeGreaterThan(0);
+  });
+
+  test("a valid configuration adds a stack", () => {
+    const app = Testing.app();
+    addStacks(app, SMALLEST);
+    expect(app.node.tryFindChild("git-diff")).toBeInstanceOf(GitDiff);
+  });
+});
+
 test("two constructs with the same address are an error, not merged", () => {
-  const twins = [
-    { name: "a.b", create: true },
-    { name: "a_b", create: true },
-  ];
-  expect(() => new Template({ ...SMALLEST, repositories: twins })).toThrow(
-    /have the same address codecommit-a_b/,
+  expect(() => new Template({ ...SMALLEST, alarms: ["a.b@acme.com", "a_b@acme.com"] })).toThrow(
+    /have the same address alarms_to-a_b_acme_com/,
   );
 });

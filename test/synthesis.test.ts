@@ -1,7 +1,16 @@
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { copyProject } from "./fixtures/project.ts";
 
 setDefaultTimeout(60_000);
 const root = join(import.meta.dirname, "..");
@@ -31,9 +40,7 @@ test("gives the same bytes whichever command starts it", async () => {
 test("gives the same bytes in every checkout", async () => {
   const checkouts = ["one", "another/of/another/depth"].map((name) => join(folder, name));
   for (const checkout of checkouts) {
-    for (const part of ["main.ts", "cdktf.json", "package.json", "package-lock.json", "modules", "image"]) {
-      cpSync(join(root, part), join(checkout, part), { recursive: true });
-    }
+    copyProject(checkout);
     symlinkSync(join(root, "node_modules"), join(checkout, "node_modules"));
     expect(await Bun.spawn([process.execPath, "main.ts"], { cwd: checkout }).exited).toBe(0);
   }
@@ -42,6 +49,54 @@ test("gives the same bytes in every checkout", async () => {
   );
   expect(one).toBe(another as string);
   expect(JSON.parse(one as string).resource.docker_image.ecr_image.build.context).toBe("../../..");
+});
+
+test("gives each environment a stack of its own, and says how to move what a renamed repository has", async () => {
+  const synthesise = async (name: string) => {
+    const stack = { region: "eu-west-1", repositories: [{ name, url: "https://github.com/acme/api.git" }] };
+    const gitDiff = ["dev", "prod"].map((environment) => ({ ...stack, name: environment }));
+    const CDKTF_CONTEXT_JSON = JSON.stringify({ gitDiff });
+    const env = { ...process.env, CDKTF_OUTDIR: join(folder, "environments"), CDKTF_CONTEXT_JSON };
+    const { exited, stderr } = Bun.spawn([process.execPath, "main.ts"], { cwd: root, env, stderr: "pipe" });
+    expect(await exited).toBe(0);
+    return new Response(stderr).text();
+  };
+  expect(await synthesise("api")).toBe("");
+  const moves = await synthesise("acme/api");
+  for (const environment of ["dev", "prod"]) {
+    expect(moves).toContain(`aws ssm put-parameter --region eu-west-1 --name /${environment}/acme/api `);
+  }
+  expect(await synthesise("acme/api")).toBe("");
+});
+
+test("puts the lock file where Terraform looks for it, and keeps what Terraform adds there", async () => {
+  const lock = join(folder, "locked/stacks/git-diff/.terraform.lock.hcl");
+  const read = () => readFileSync(lock, "utf8");
+  const committed = readFileSync(join(root, "terraform.lock.hcl"), "utf8");
+  const command = [process.execPath, "main.ts"];
+  await written(command, "locked");
+  expect(read()).toBe(committed);
+
+  appendFileSync(lock, "# added\n");
+  await written(command, "locked");
+  expect(read()).toBe(`${committed}# added\n`);
+
+  utimesSync(lock, 0, 0);
+  await written(command, "locked");
+  expect(read()).toBe(committed);
+});
+
+test("locks a version of each provider, from the range that the stack requires", async () => {
+  const json = JSON.parse(await written([process.execPath, "main.ts"], "ranges"));
+  const text = readFileSync(join(root, "terraform.lock.hcl"), "utf8");
+  const block =
+    /provider "registry\.terraform\.io\/\w+\/(\w+)" \{\s+version +?= "(.+)"\s+constraints = "(.+)"/g;
+  const locked = [...text.matchAll(block)].map(([, name = "", version = "", range = ""]) => {
+    expect(Bun.semver.satisfies(version, range.replaceAll(",", ""))).toBe(true);
+    return [name, range];
+  });
+  const required = json.terraform.required_providers as Record<string, { version: string }>;
+  expect(locked).toEqual(Object.entries(required).map(([name, { version }]) => [name, version]));
 });
 
 test("prints only what is wrong", async () => {
@@ -55,4 +110,16 @@ test("prints only what is wrong", async () => {
   expect(first).toBe("cdktf.json, context: 2 problems");
   for (const line of lines) expect(line).toStartWith("  gitDiff.");
   expect(lines).toHaveLength(2);
+});
+
+test("prints where the syntax of cdktf.json is wrong", async () => {
+  const checkout = join(folder, "wrong");
+  copyProject(checkout);
+  symlinkSync(join(root, "node_modules"), join(checkout, "node_modules"));
+  writeFileSync(join(checkout, "cdktf.json"), '{\n  "context": {\n    "gitDiff": {},\n  }\n}\n');
+  const wrong = Bun.spawn([process.execPath, "main.ts"], { cwd: checkout, stderr: "pipe" });
+  expect(await wrong.exited).toBe(1);
+  expect(await new Response(wrong.stderr).text()).toBe(
+    'cdktf.json, line 4, column 3: a key is expected; write "key": value, and no comma behind the last one\n',
+  );
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DescribeSecurityGroupsCommand, DescribeSubnetsCommand, EC2Client } from "@aws-sdk/client-ec2";
@@ -25,6 +25,7 @@ import { IMAGE, repositories, SMALLEST } from "../fixtures/template.ts";
 import { type Change, Deployment, type Named, run, terraformEnvironment } from "../fixtures/terraform.ts";
 
 const missing = missingPrograms("terraform", "terraform", "moto_server");
+const noTofu = missingPrograms("opentofu", "tofu");
 // Each deployment takes a minute, as the AWS provider waits for changes to spread; they take it side by side.
 setDefaultTimeout(300_000);
 
@@ -37,7 +38,9 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
   let network: { subnets: string[]; securityGroups: string[] };
   let planned: Change[];
   let output: Record<"deploy" | "diff" | "destroy", string>;
-  let deployments: Record<"smallest" | "many" | "private" | "kms", Deployment>;
+  let deployments: Record<"smallest" | "many" | "private" | "kms" | "guarded" | "shared", Deployment> & {
+    tofu?: Deployment;
+  };
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "git-diff-terraform-"));
@@ -84,7 +87,46 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
         },
         environment,
       ),
+      guarded: new Deployment(
+        {
+          ...SMALLEST,
+          name: "guarded",
+          kmsKey,
+          vpc: { cidr: "172.31.0.0/16", flowLogs: true },
+          accessLogs: await emulated.createBucket("access-logs"),
+          alarms: ["ops@acme.com", "data@acme.com"],
+          permissionsBoundary: "arn:aws:iam::123456789012:policy/developer",
+          rolePath: "/acme/data/",
+          logRetentionDays: 365,
+          paused: true,
+          flexibleWindowMinutes: 30,
+          diskGiB: 100,
+          timeoutSeconds: 600,
+        },
+        environment,
+      ),
+      shared: new Deployment(
+        {
+          ...SMALLEST,
+          name: "shared",
+          network: { ...network, proxy: "http://proxy.acme.com:3128", noProxy: [".acme.com"] },
+          cluster: "there",
+          bucket: "acme-data/git",
+          alarms: "arn:aws:sns:eu-west-1:123456789012:ops",
+          repositories: [
+            {
+              name: "api",
+              url: "https://github.com/acme/api.git",
+              credentials: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:git/github-AbCdEf:token::",
+            },
+          ],
+        },
+        environment,
+      ),
     };
+    if (noTofu === undefined) {
+      deployments.tofu = new Deployment({ ...SMALLEST, name: "tofu" }, environment, "tofu");
+    }
     const applied = Object.values(deployments).map(async (deployment) => {
       await deployment.init();
       await deployment.apply();
@@ -106,6 +148,15 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     await Promise.all(Object.values(deployments).map((deployment) => deployment.planNothing()));
   });
 
+  test.skipIf(noTofu !== undefined)(`is the same by OpenTofu${noTofu ? ` (${noTofu})` : ""}`, async () => {
+    const resources = (deployment?: Deployment) => JSON.parse(deployment?.state ?? "").resources;
+    const addresses = (deployment?: Deployment) =>
+      resources(deployment).map(({ mode, type, name }: Address) => `${mode} ${type}.${name}`);
+    expect(addresses(deployments.tofu)).toEqual(addresses(deployments.smallest));
+    const providers = resources(deployments.tofu).map(({ provider }: Address) => provider);
+    expect([...new Set(providers)]).toEqual(['provider["registry.opentofu.org/hashicorp/aws"]']);
+  });
+
   test("schedules this very task, in this cluster and these subnets, with this environment", async () => {
     const outputs = await deployments.smallest.outputs();
     const { Target, ...schedule } = await aws.scheduler.send(
@@ -124,6 +175,7 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
       Target?.Input ?? "",
     );
     const { clusters = [] } = await aws.ecs.send(new DescribeClustersCommand({ clusters: [Cluster] }));
+    expect(TaskDefinition).toBe("smallest-all");
     expect(clusters.map(({ clusterName, status }) => [clusterName, status])).toEqual([
       ["smallest", "ACTIVE"],
     ]);
@@ -133,7 +185,6 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     expect(taskDefinition).toMatchObject({
       family: "smallest-all",
       status: "ACTIVE",
-      taskDefinitionArn: TaskDefinition,
     });
     expect(taskDefinition?.containerDefinitions?.[0]?.name).toBe(Overrides.ContainerOverrides[0].Name);
     const time = "<aws.scheduler.scheduled-time>";
@@ -207,10 +258,22 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
         Resource: ["arn:aws:ssm:eu-west-1:123456789012:parameter/smallest/api"],
       },
       {
+        Sid: "PutResults",
+        Effect: "Allow",
+        Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
+        Resource: ["arn:aws:s3:::smallest-results-123456789012/*"],
+      },
+      {
         Sid: "ReadStepRecords",
         Effect: "Allow",
         Action: ["s3:GetObject"],
         Resource: ["arn:aws:s3:::smallest-results-123456789012/api/_steps/*"],
+      },
+      {
+        Sid: "ListResults",
+        Effect: "Allow",
+        Action: ["s3:ListBucket"],
+        Resource: ["arn:aws:s3:::smallest-results-123456789012"],
       },
     ]);
     expect(await permissions(aws.iam, "smallest-all-execution")).toEqual([
@@ -218,7 +281,7 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
         Sid: "Log",
         Effect: "Allow",
         Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
-        Resource: ["arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/smallest:log-stream:all/*"],
+        Resource: ["arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/smallest/all:log-stream:all/*"],
       },
       { Sid: "RegistryLogin", Effect: "Allow", Action: ["ecr:GetAuthorizationToken"], Resource: ["*"] },
       {
@@ -276,9 +339,8 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     ]);
   });
 
-  test("has the bucket refuse plain HTTP, and let the task role put and list", async () => {
+  test("has the bucket refuse plain HTTP", async () => {
     const bucket = "arn:aws:s3:::smallest-results-123456789012";
-    const tasks = { AWS: ["arn:aws:iam::123456789012:role/smallest-all-task"] };
     const { Policy = "" } = await aws.s3.send(
       new GetBucketPolicyCommand({ Bucket: "smallest-results-123456789012" }),
     );
@@ -291,14 +353,6 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
         Resource: [bucket, `${bucket}/*`],
         Condition: { Bool: { "aws:SecureTransport": "false" } },
       },
-      {
-        Sid: "PutObjects",
-        Effect: "Allow",
-        Principal: tasks,
-        Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
-        Resource: [`${bucket}/*`],
-      },
-      { Sid: "List", Effect: "Allow", Principal: tasks, Action: ["s3:ListBucket"], Resource: [bucket] },
     ]);
   });
 
@@ -308,7 +362,9 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     const names = repositories(300).map(({ name }) => name);
     expect(named).toEqual([
       ...names.map((name) => `arn:aws:ssm:eu-west-1:123456789012:parameter/many/${name}`),
+      "arn:aws:s3:::many-results-123456789012/*",
       ...names.map((name) => `arn:aws:s3:::many-results-123456789012/${name}/_steps/*`),
+      "arn:aws:s3:::many-results-123456789012",
     ]);
   });
 
@@ -376,20 +432,6 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     });
   });
 
-  test("plans only its collection's task for one more repository in the middle", async () => {
-    const added = [{ name: "before" }, ...SMALLEST.repositories, { name: "after" }];
-    deployments.private.synthesise({ ...SMALLEST, name: "private", network, repositories: added });
-    const changes = (await deployments.private.plan()).map(({ address, change }) => [
-      address,
-      change.actions,
-    ]);
-    expect(changes).toEqual([
-      ["aws_ecs_task_definition.task-all", ["delete", "create"]],
-      ["aws_iam_policy.task-all_worker_1", ["update"]],
-      ["aws_scheduler_schedule.schedule-all", ["update"]],
-    ]);
-  });
-
   test("encrypts with a key that is there", async () => {
     const { ServerSideEncryptionConfiguration } = await aws.s3.send(
       new GetBucketEncryptionCommand({ Bucket: "kms-results-123456789012" }),
@@ -415,14 +457,52 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
         Effect: "Allow",
         Action: ["kms:Decrypt"],
         Resource: [kmsKey],
-        Condition: { StringEquals: { "kms:ViaService": "ssm.eu-west-1.amazonaws.com" } },
+        Condition: { StringEquals: { "kms:ViaService": ["ssm.eu-west-1.amazonaws.com"] } },
       },
     ]);
   });
 
+  test("subscribes the configured addresses, and logs every connection and every access", async () => {
+    const addresses = (await deployments.guarded.terraform(["state", "list"])).split("\n");
+    expect(addresses.filter((address) => /subscription|flow_log|logging/.test(address))).toEqual([
+      "aws_flow_log.flow-logs",
+      "aws_s3_bucket_logging.results_access-logs",
+      "aws_sns_topic_subscription.alarms_to-data_acme_com",
+      "aws_sns_topic_subscription.alarms_to-ops_acme_com",
+    ]);
+  });
+
+  test("bounds its roles, and keeps a paused collection's schedule", async () => {
+    const { Role } = await aws.iam.send(new GetRoleCommand({ RoleName: "guarded-all-task" }));
+    expect(Role).toMatchObject({
+      Arn: "arn:aws:iam::123456789012:role/acme/data/guarded-all-task",
+      PermissionsBoundary: { PermissionsBoundaryArn: "arn:aws:iam::123456789012:policy/developer" },
+    });
+    const schedule = await aws.scheduler.send(
+      new GetScheduleCommand({ GroupName: "guarded", Name: "guarded-all" }),
+    );
+    expect(schedule).toMatchObject({
+      State: "DISABLED",
+      FlexibleTimeWindow: { Mode: "FLEXIBLE", MaximumWindowInMinutes: 30 },
+    });
+  });
+
+  test("uses a bucket, a cluster, a topic and a secret that are there, and makes none of them", async () => {
+    const addresses = await deployments.shared.terraform(["state", "list"]);
+    expect(addresses).not.toMatch(/aws_(s3_bucket|ecs_cluster|sns_topic|ssm_parameter)/);
+    const policy = JSON.parse((await deployments.shared.outputs()).bucket_policy?.value ?? "");
+    expect(policy.Statement[0]).toEqual({
+      Sid: "PutResults",
+      Effect: "Allow",
+      Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
+      Resource: ["arn:aws:s3:::acme-data/git/*"],
+      Principal: { AWS: ["arn:aws:iam::123456789012:role/shared-all-task"] },
+    });
+  });
+
   test("plans a CodeCommit repository to be created", () => {
     expect(planned.find(({ address }) => address.includes("codecommit"))).toMatchObject({
-      address: "aws_codecommit_repository.codecommit-new",
+      address: 'aws_codecommit_repository.codecommit["new"]',
       change: { actions: ["create"], after: { repository_name: "new" } },
     });
   });
@@ -431,6 +511,15 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     expect(output.deploy).toContain("run_now");
     expect(output.diff).toContain("No changes");
     expect(output.destroy).toMatch(/Destroy complete! Resources: \d\d destroyed/);
+  });
+
+  test("reads the versions in the committed lock file", async () => {
+    const lock = readFileSync(join(import.meta.dirname, "../../terraform.lock.hcl"), "utf8");
+    const locked = [...lock.matchAll(/provider "(.+)" \{\s+version +?= "(.+)"/g)];
+    expect(locked).toHaveLength(2);
+    expect(await lockedProviders(join(folder, "locked"))).toEqual(
+      Object.fromEntries(locked.map(([, name, version]) => [name, version])),
+    );
   });
 
   test("leaves nothing behind when it is destroyed", async () => {
@@ -442,6 +531,24 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     }
   });
 });
+
+/** The versions of the providers that Terraform finds locked where `main.ts` synthesises. */
+async function lockedProviders(CDKTF_OUTDIR: string): Promise<unknown> {
+  const cwd = join(import.meta.dirname, "../..");
+  expect((await run([process.execPath, "main.ts"], { cwd, environment: { CDKTF_OUTDIR } })).status).toBe(0);
+  const stack = join(CDKTF_OUTDIR, "stacks/git-diff");
+  const environment = { CHECKPOINT_DISABLE: "1" };
+  const { stdout } = await run(["terraform", "version", "-json"], { cwd: stack, environment });
+  return JSON.parse(stdout).provider_selections;
+}
+
+/** A resource in the state. */
+interface Address {
+  readonly mode: string;
+  readonly type: string;
+  readonly name: string;
+  readonly provider: string;
+}
 
 /** What Terraform would do for a configuration. The emulator's answer to making a CodeCommit repository it cannot read. */
 async function plan(gitDiff: Named, environment: Record<string, string>): Promise<Change[]> {
@@ -458,11 +565,13 @@ async function plan(gitDiff: Named, environment: Record<string, string>): Promis
 async function byCommandLine(gitDiff: Named, project: string, environment: Record<string, string>) {
   const root = join(import.meta.dirname, "../..");
   mkdirSync(project);
-  const app = `${process.execPath} ${join(root, "main.ts")}`;
   writeFileSync(
-    join(project, "cdktf.json"),
-    JSON.stringify({ language: "typescript", app, context: { gitDiff } }),
+    join(project, "main.ts"),
+    `import { synthesise } from ${JSON.stringify(join(root, "test/fixtures/terraform.ts"))};
+synthesise(${JSON.stringify(gitDiff)});\n`,
   );
+  const app = `${process.execPath} main.ts`;
+  writeFileSync(join(project, "cdktf.json"), JSON.stringify({ language: "typescript", app }));
   const cdktf = async (...args: string[]) => {
     const command = [join(root, "node_modules/.bin/cdktf"), ...args, "--skip-provider-lock"] as const;
     const ended = await run(command, { cwd: project, environment: { ...environment, CI: "1" } });

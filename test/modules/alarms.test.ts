@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { ref, SMALLEST, Template } from "../fixtures/template.ts";
 
 const template = new Template(SMALLEST);
@@ -11,6 +11,7 @@ test("a run that fails or never starts is reported, with the command that shows 
     "detail-type": ["ECS Task State Change"],
     detail: {
       clusterArn: [ref("aws_ecs_cluster.cluster.arn")],
+      group: ["family:git-diff-all"],
       lastStatus: ["STOPPED"],
       $or: [
         { containers: { name: ["worker"], exitCode: [{ "anything-but": [0] }] } },
@@ -27,50 +28,97 @@ test("a run that fails or never starts is reported, with the command that shows 
   const lines = input_template.split("\n").map((line) => JSON.parse(line) as string);
   const placeholders = [...lines.join(" ").matchAll(/<(\w+)>/g)].map(([, placeholder]) => placeholder);
   expect(placeholders.sort()).toEqual(Object.keys(input_paths).sort());
-  expect(lines.join(" ")).toContain(
-    `aws logs tail ${ref("aws_cloudwatch_log_group.cluster_logs.name")} --region eu-west-1`,
-  );
+  expect(lines.join(" ")).toContain("aws logs tail --region eu-west-1 --since 1d /ecs/git-diff/COLLECTION");
+  expect(template.get("aws_cloudwatch_log_group.task-all_log").name).toBe("/ecs/git-diff/all");
 });
 
-test("a run that Scheduler could not start is reported", () => {
-  expect(template.get("aws_cloudwatch_metric_alarm.alarms_not-started")).toMatchObject({
+test("each run that Scheduler could not start is reported, also while an earlier one lies in the queue", () => {
+  const alarm = template.get("aws_cloudwatch_metric_alarm.alarms_not-started");
+  expect(alarm).toMatchObject({
     namespace: "AWS/SQS",
-    metric_name: "ApproximateNumberOfMessagesVisible",
+    metric_name: "NumberOfMessagesSent",
     dimensions: { QueueName: ref("aws_sqs_queue.schedules_dead-letters.name") },
+    statistic: "Sum",
     comparison_operator: "GreaterThanThreshold",
     threshold: 0,
     treat_missing_data: "notBreaching",
     alarm_actions: [topic],
   });
+  // That nothing more arrived is no news.
+  expect(alarm).not.toHaveProperty("ok_actions");
 });
 
-test("a day without a run is reported if a run is due every day", () => {
-  expect(template.get("aws_cloudwatch_metric_alarm.alarms_silent")).toMatchObject({
-    namespace: "AWS/Logs",
-    metric_name: "IncomingLogEvents",
-    dimensions: { LogGroupName: ref("aws_cloudwatch_log_group.cluster_logs.name") },
-    statistic: "Sum",
-    period: 3600,
-    evaluation_periods: 26,
-    comparison_operator: "LessThanThreshold",
-    threshold: 1,
-    treat_missing_data: "breaching",
-    alarm_actions: [topic],
-  });
-  const [weekly, both] = [[], [{ name: "daily", repositories: SMALLEST.repositories }]].map(
-    (others) =>
-      new Template({
-        ...SMALLEST,
-        repositories: undefined,
-        collections: [
-          { name: "weekly", schedule: "cron(0 0 ? * MON *)", repositories: [{ name: "x" }] },
-          ...others,
-        ],
+describe("a missing run is reported", () => {
+  /** The hours that each collection may be silent. */
+  const silence = (...collections: object[]) => {
+    const named = collections.map((one, index) => ({
+      name: `c${index}`,
+      repositories: [{ name: `r${index}` }],
+      ...one,
+    }));
+    const { json } = new Template({ ...SMALLEST, repositories: undefined, collections: named });
+    const alarms = Object.values(json.resource.aws_cloudwatch_metric_alarm ?? {});
+    return Object.fromEntries(
+      alarms.flatMap(({ alarm_name, evaluation_periods }) => {
+        const [, name] = /^git-diff-(.*)-silent$/.exec(String(alarm_name)) ?? [];
+        return name ? [[name, evaluation_periods]] : [];
       }),
-  ) as [Template, Template];
-  expect(both.addresses).toContain("aws_cloudwatch_metric_alarm.alarms_silent");
-  expect(weekly.addresses).toContain("aws_cloudwatch_metric_alarm.alarms_not-started");
-  expect(weekly.addresses).not.toContain("aws_cloudwatch_metric_alarm.alarms_silent");
+    );
+  };
+
+  test("by the log of its collection", () => {
+    expect(template.get("aws_cloudwatch_metric_alarm.alarms_silent-all")).toMatchObject({
+      namespace: "AWS/Logs",
+      metric_name: "IncomingLogEvents",
+      dimensions: { LogGroupName: ref("aws_cloudwatch_log_group.task-all_log.name") },
+      statistic: "Sum",
+      period: 3600,
+      evaluation_periods: 26,
+      comparison_operator: "LessThanThreshold",
+      threshold: 1,
+      treat_missing_data: "breaching",
+      alarm_actions: [topic],
+      ok_actions: [topic],
+    });
+  });
+
+  test("whatever the schedule of each collection is, up to a week", () => {
+    expect(
+      silence(
+        { schedule: "cron(0 0 ? * MON *)" },
+        { schedule: "rate(1 hour)" },
+        { schedule: "cron(30 6 ? * MON-FRI *)" },
+        { schedule: "rate(2 days)", flexibleWindowMinutes: 90 },
+      ),
+    ).toEqual({ c0: 168, c1: 3, c2: 3 * 24 + 2, c3: 52 });
+  });
+
+  test("but not while the collection is paused, nor if a run is due more rarely", () => {
+    expect(silence({ paused: true }, { schedule: "cron(0 0 1 * ? *)" }, {})).toEqual({ c2: 26 });
+  });
+});
+
+test("the addresses that are configured are subscribed", () => {
+  const subscribed = new Template({ ...SMALLEST, alarms: ["data@acme.com", "ops@acme.com"] });
+  expect(Object.values(subscribed.json.resource.aws_sns_topic_subscription ?? {})).toMatchObject([
+    { topic_arn: topic, protocol: "email", endpoint: "data@acme.com" },
+    { topic_arn: topic, protocol: "email", endpoint: "ops@acme.com" },
+  ]);
+});
+
+test("a topic that exists already is used as it is", () => {
+  const arn = "arn:aws:sns:eu-west-1:123456789012:ops";
+  const existing = new Template({ ...SMALLEST, alarms: arn });
+  expect(existing.addresses.filter((address) => address.includes("sns"))).toEqual([]);
+  expect(existing.get("aws_cloudwatch_event_target.alarms_notify").arn).toBe(arn);
+  for (const alarm of Object.values(existing.json.resource.aws_cloudwatch_metric_alarm ?? {})) {
+    expect(alarm.alarm_actions).toEqual([arn]);
+  }
+});
+
+test("a topic of the stack is encrypted with its key", () => {
+  const kmsKey = "arn:aws:kms:eu-west-1:123456789012:key/1234";
+  expect(new Template({ ...SMALLEST, kmsKey }).get("aws_sns_topic.alarms").kms_master_key_id).toBe(kmsKey);
 });
 
 test("only EventBridge and these alarms may publish", () => {
@@ -78,7 +126,7 @@ test("only EventBridge and these alarms may publish", () => {
   const account = ref("data.aws_caller_identity.account.account_id");
   const alarms = Object.values(template.json.resource.aws_cloudwatch_metric_alarm ?? {});
   const names = alarms.map(({ alarm_name }) => String(alarm_name)).sort();
-  expect(names).toEqual(["git-diff-not-started", "git-diff-silent"]);
+  expect(names).toEqual(["git-diff-all-silent", "git-diff-not-started"]);
   const publish = { Effect: "Allow", Action: ["sns:Publish"], Resource: [topic] };
   expect(template.statements("aws_sns_topic_policy.alarms_policy") as unknown[]).toEqual([
     // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html (no condition)
@@ -89,9 +137,9 @@ test("only EventBridge and these alarms may publish", () => {
       Principal: { Service: "cloudwatch.amazonaws.com" },
       Condition: {
         ArnEquals: {
-          "aws:SourceArn": names.map(
-            (name) => `arn:${partition}:cloudwatch:eu-west-1:${account}:alarm:${name}`,
-          ),
+          "aws:SourceArn": names
+            .toReversed()
+            .map((name) => `arn:${partition}:cloudwatch:eu-west-1:${account}:alarm:${name}`),
         },
         StringEquals: { "aws:SourceAccount": account },
       },

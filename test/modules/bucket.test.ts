@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { ref, SMALLEST, Template } from "../fixtures/template.ts";
 
 const template = new Template(SMALLEST);
@@ -40,7 +40,7 @@ test.each([
       {
         id: "tidy",
         status: "Enabled",
-        filter: [{ prefix: "" }],
+        filter: [{}],
         abort_incomplete_multipart_upload: [{ days_after_initiation: 1 }],
         noncurrent_version_expiration: [{ noncurrent_days: 30 }],
         expiration: [expiration],
@@ -49,9 +49,8 @@ test.each([
   },
 );
 
-test("the policy denies plain HTTP to everybody and allows the tasks to put and list", () => {
+test("the policy denies plain HTTP to everybody", () => {
   const arn = ref("aws_s3_bucket.results.arn");
-  const tasks = { AWS: [ref("aws_iam_role.task-all_worker.arn")] };
   expect(template.statements("aws_s3_bucket_policy.results_policy")).toEqual([
     {
       Sid: "TlsOnly",
@@ -61,13 +60,60 @@ test("the policy denies plain HTTP to everybody and allows the tasks to put and 
       Resource: [arn, `${arn}/*`],
       Condition: { Bool: { "aws:SecureTransport": "false" } },
     },
-    {
-      Sid: "PutObjects",
-      Effect: "Allow",
-      Principal: tasks,
-      Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
-      Resource: [`${arn}/*`],
-    },
-    { Sid: "List", Effect: "Allow", Principal: tasks, Action: ["s3:ListBucket"], Resource: [arn] },
   ]);
+});
+
+test("S3 logs every access where a bucket is named for it", () => {
+  const logged = new Template({ ...SMALLEST, accessLogs: "acme-access-logs" });
+  expect(logged.get("aws_s3_bucket_logging.results_access-logs")).toMatchObject({
+    bucket: ref("aws_s3_bucket.results.bucket"),
+    target_bucket: "acme-access-logs",
+    target_prefix: `git-diff-results-${ref("data.aws_caller_identity.account.account_id")}/`,
+  });
+});
+
+describe("a bucket that exists already", () => {
+  const existing = new Template({ ...SMALLEST, bucket: "acme-data/git/diffs" });
+  const arn = `arn:${ref("data.aws_partition.account_partition.partition")}:s3:::acme-data`;
+  const put = ["s3:PutObject", "s3:AbortMultipartUpload"];
+
+  test("is not touched by the stack", () => {
+    expect(existing.addresses.filter((address) => address.includes("s3_bucket"))).toEqual([]);
+  });
+
+  test("receives the results below its prefix, and nothing beside it may be written or read", () => {
+    const [{ resultsBucket } = {}]: { resultsBucket?: string }[] = JSON.parse(
+      existing.container().environment.find(({ name }) => name === "REPOSITORIES")?.value ?? "",
+    );
+    expect(resultsBucket).toBe("acme-data/git/diffs/api");
+    const granted = existing
+      .statements("aws_iam_policy.task-all_worker_1")
+      .filter(({ Action }) => Action.some((action) => action.startsWith("s3:")));
+    expect(granted).toEqual([
+      { Sid: "PutResults", Effect: "Allow", Action: put, Resource: [`${arn}/git/diffs/*`] },
+      {
+        Sid: "ReadStepRecords",
+        Effect: "Allow",
+        Action: ["s3:GetObject"],
+        Resource: [`${arn}/git/diffs/api/_steps/*`],
+      },
+      { Sid: "ListResults", Effect: "Allow", Action: ["s3:ListBucket"], Resource: [arn] },
+    ]);
+  });
+
+  test("has an output with what the policy of another account's bucket has to allow", () => {
+    const { value } = existing.json.output.bucket_policy as { value: string };
+    const Principal = { AWS: [ref("aws_iam_role.task-all_worker.arn")] };
+    expect(JSON.parse(value).Statement).toEqual([
+      { Sid: "PutResults", Effect: "Allow", Action: put, Resource: [`${arn}/git/diffs/*`], Principal },
+      {
+        Sid: "ReadStepRecords",
+        Effect: "Allow",
+        Action: ["s3:GetObject"],
+        Resource: [`${arn}/git/diffs/*/_steps/*`],
+        Principal,
+      },
+      { Sid: "ListResults", Effect: "Allow", Action: ["s3:ListBucket"], Resource: [arn], Principal },
+    ]);
+  });
 });

@@ -1,11 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { readEnvironment } from "../../image/config/environment.ts";
-import { parse } from "../../modules/configuration.ts";
+import { parse, parseOne } from "../fixtures/configuration.ts";
 import { IMAGE } from "../fixtures/template.ts";
 
 const subnets = ["subnet-01234567"];
 const api = { name: "api", url: "https://github.com/acme/api.git" };
 const smallest = { region: "eu-west-1", repositories: [api] };
+
+const tags = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`tag${index}`, "x"]));
 
 /** Returns the error message for an invalid configuration. */
 function errorMessage(gitDiff: unknown): string {
@@ -18,17 +21,43 @@ function errorMessage(gitDiff: unknown): string {
 }
 
 test("region and repositories are a complete configuration", () => {
-  expect(parse(smallest)).toEqual({
+  expect(parseOne(smallest)).toMatchObject({
     region: "eu-west-1",
     name: "git-diff",
     tags: {},
     image: "build",
-    cpu: 1024,
-    memory: 2048,
     logRetentionDays: 30,
-    collections: [{ name: "all", schedule: "cron(0 0 * * ? *)", timezone: "UTC", repositories: [api] }],
+    collections: [
+      {
+        name: "all",
+        schedule: "cron(0 0 * * ? *)",
+        timezone: "UTC",
+        paused: false,
+        cpu: 1024,
+        memory: 2048,
+        repositories: [api],
+      },
+    ],
   });
 });
+
+const settings = {
+  schedule: "rate(1 hour)",
+  timezone: "Europe/Berlin",
+  flexibleWindowMinutes: 15,
+  paused: true,
+  cpu: 512,
+  memory: 3072,
+  diskGiB: 100,
+  concurrency: 4,
+  timeoutSeconds: 600,
+  hostConcurrency: 2,
+  hostRequestsPerSecond: 10,
+  maxDiffBytes: 1024,
+  maxPackBytes: 2048,
+  onGoneCommit: "fail",
+  binary: "include",
+} as const;
 
 test("every key is accepted", () => {
   const everything = {
@@ -36,9 +65,18 @@ test("every key is accepted", () => {
     name: "diffs",
     tags: { team: "platform", "cost-center": "42" },
     image: IMAGE,
-    network: { subnets: ["subnet-0123456789abcdef0"], securityGroups: ["sg-01234567"], publicIp: true },
-    cpu: 512,
-    memory: 3072,
+    network: {
+      subnets: ["subnet-0123456789abcdef0"],
+      securityGroups: ["sg-01234567"],
+      publicIp: true,
+      proxy: "http://proxy.acme.com:3128",
+      noProxy: [".acme.com"],
+    },
+    cluster: "shared",
+    accessLogs: "acme-access-logs",
+    alarms: ["ops@acme.com"],
+    permissionsBoundary: "arn:aws-us-gov:iam::123456789012:policy/bounds/developer",
+    rolePath: "/acme/data/",
     logRetentionDays: 90,
     resultRetentionDays: 400,
     kmsKey: "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-1234abcd",
@@ -46,30 +84,75 @@ test("every key is accepted", () => {
     collections: [
       {
         name: "hourly",
-        schedule: "rate(1 hour)",
-        timezone: "Europe/Berlin",
+        ...settings,
         repositories: [
-          { ...api, branch: "release/2.x", credentials: "host" },
           { name: "acme/web", url: "https://git.acme.com:8443/web.git", credentials: "repository" },
+          { ...api, branch: "release/2.x", credentials: "host" },
           { name: "legacy", create: true },
         ],
       },
     ],
   };
-  expect(parse(everything)).toEqual(everything as never);
+  expect(parseOne(everything)).toEqual(everything as never);
+});
+
+test("what stands beside the collections applies to each that does not say otherwise", () => {
+  const { collections } = parseOne({
+    region: "eu-west-1",
+    ...settings,
+    collections: [
+      { name: "ours", repositories: [api] },
+      { name: "other", cpu: 1024, timezone: "UTC", paused: false, repositories: [{ ...api, name: "b" }] },
+    ],
+  });
+  expect(collections).toEqual([
+    {
+      name: "other",
+      ...settings,
+      cpu: 1024,
+      timezone: "UTC",
+      paused: false,
+      repositories: [{ ...api, name: "b" }],
+    },
+    { name: "ours", ...settings, repositories: [api] },
+  ]);
+});
+
+test("the order of repositories and collections makes no difference", () => {
+  const [a, b, c] = ["a", "b", "c"].map((name) => ({ ...api, name }));
+  const of = (...collections: unknown[]) => parseOne({ region: "eu-west-1", collections });
+  expect(of({ name: "one", repositories: [b, a] }, { name: "two", repositories: [c] })).toEqual(
+    of({ name: "two", repositories: [c] }, { name: "one", repositories: [a, b] }),
+  );
+});
+
+test("a list is a stack for each environment, whose names differ", () => {
+  const [dev, prod] = ["dev", "prod"].map((name) => ({ ...smallest, name }));
+  expect(parse([dev, prod]).map(({ name }) => name)).toEqual(["dev", "prod"]);
+  expect(errorMessage([dev, dev])).toContain('gitDiff[1].name = "dev" is used twice; use a unique name');
+  expect(errorMessage([dev, { ...prod, cpu: 1 }])).toContain(
+    "gitDiff[1].cpu = 1 is not a number of CPU units",
+  );
+  expect(errorMessage([])).toContain("gitDiff = [] is empty; write {");
 });
 
 // Each: what is wrong, the change, and the expected line with property, value, rule and remedy.
 const wrong: [string, object, RegExp][] = [
   [
     "an unknown key",
-    { regoin: "x" },
-    /gitDiff\.regoin \(not shown\) is not a known key; remove it, or use one of region, name,/,
+    { colour: "x" },
+    /gitDiff\.colour \(not shown\) is not a known key; remove it, or use one of region, name,/,
+  ],
+  ["a misspelt key", { regoin: "x" }, /gitDiff\.regoin \(not shown\) is not a known key; write "region"$/],
+  [
+    "a key in another style",
+    { "log-retention-days": 30 },
+    /gitDiff\.log-retention-days \(not shown\) is not a known key; write "logRetentionDays"$/,
   ],
   [
     "an unknown key of a repository",
     { repositories: [{ ...api, brnach: "x" }] },
-    /gitDiff\.repositories\[0\]\.brnach \(not shown\) is not a known key; .*branch/,
+    /gitDiff\.repositories\[0\]\.brnach \(not shown\) is not a known key; write "branch"/,
   ],
   [
     "a missing region",
@@ -98,6 +181,90 @@ const wrong: [string, object, RegExp][] = [
     { collections: [{ name: "a1", repositories: [{ ...api, name: "b" }] }] },
     /gitDiff\.repositories = .* cannot be combined with collections.*; move it/,
   ],
+  [
+    "a size of a collection's own that Fargate does not offer",
+    {
+      repositories: undefined,
+      cpu: 256,
+      memory: 512,
+      collections: [{ name: "c1", memory: 8192, repositories: [api] }],
+    },
+    /gitDiff\.collections\[0\]\.memory = 8192 is not an amount of memory \(MiB\) that Fargate offers with cpu 256/,
+  ],
+  [
+    "a VPC beside a network",
+    { vpc: {}, network: { subnets, securityGroups: ["sg-01234567"] } },
+    /gitDiff\.vpc = \{\} is a VPC to be created, which network replaces; remove one of the two/,
+  ],
+  [
+    "a retention for a bucket that is there",
+    { bucket: "acme-diffs", resultRetentionDays: 9 },
+    /gitDiff\.resultRetentionDays = 9 is for a bucket to be created, which bucket replaces; remove one/,
+  ],
+  [
+    "access logs of a bucket that is there",
+    { bucket: "acme-diffs", accessLogs: "acme-logs" },
+    /gitDiff\.accessLogs = "acme-logs" is for a bucket to be created, which bucket replaces; remove one/,
+  ],
+  [
+    "a block of addresses that is too small",
+    { vpc: { cidr: "10.0.0.0/28" } },
+    /gitDiff\.vpc\.cidr = "10\.0\.0\.0\/28" is not a block of IPv4 addresses from \/16 to \/27; use one/,
+  ],
+  [
+    "a block of addresses that begins within another",
+    { vpc: { cidr: "10.0.0.9/24" } },
+    /gitDiff\.vpc\.cidr = "10\.0\.0\.9\/24" does not begin where .*; use "10\.0\.0\.0\/24"/,
+  ],
+  [
+    "a proxy with a password",
+    { network: { subnets, securityGroups: ["sg-01234567"], proxy: "http://me:hunter2@proxy:3128" } },
+    /gitDiff\.network\.proxy = "http:\/\/\*\*\*@proxy:3128" is neither the address of a proxy/,
+  ],
+  [
+    "certificates that are not there",
+    { certificates: "missing.pem" },
+    /gitDiff\.certificates = "missing\.pem" cannot be read; write the path of a file/,
+  ],
+  [
+    "certificates that are none",
+    { certificates: "package.json" },
+    /gitDiff\.certificates = "package\.json" has no certificate in PEM; use/,
+  ],
+  [
+    "an e-mail address without brackets",
+    { alarms: "ops@acme.com" },
+    /gitDiff\.alarms = "\*\*\*@acme\.com" is neither a list of e-mail addresses nor the ARN of a topic; use \["ops@acme\.com"\]/,
+  ],
+  ["an address that is none", { alarms: ["ops"] }, /gitDiff\.alarms.* is neither a list of e-mail addresses/],
+  [
+    "a boundary that is no policy",
+    { permissionsBoundary: "developer" },
+    /gitDiff\.permissionsBoundary = "developer" is not the ARN of a policy; use "arn:aws:iam::/,
+  ],
+  [
+    "a path without slashes",
+    { rolePath: "acme" },
+    /gitDiff\.rolePath = "acme" is not the path of a role; use one/,
+  ],
+  ["a bucket's URL", { bucket: "s3://acme" }, /gitDiff\.bucket = "s3:\/\/acme" is neither a bucket nor/],
+  [
+    "a cluster's ARN",
+    { cluster: "arn:aws:ecs:x" },
+    /gitDiff\.cluster = "arn:aws:ecs:x" is not the name of an ECS/,
+  ],
+  [
+    "a disk that Fargate does not offer",
+    { diskGiB: 20 },
+    /gitDiff\.diskGiB = 20 is not a whole number of GiB from 21 to 200; use 100/,
+  ],
+  ["half a repository at a time", { concurrency: 0.5 }, /gitDiff\.concurrency = 0\.5 is not a whole number/],
+  [
+    "an unknown way with binary files",
+    { binary: true },
+    /gitDiff\.binary = true is neither "omit" nor "include"/,
+  ],
+  ["a pause in words", { paused: "yes" }, /gitDiff\.paused = "yes" is not true or false; use true/],
   [
     "duplicate names",
     { repositories: [api, api] },
@@ -163,7 +330,7 @@ const wrong: [string, object, RegExp][] = [
   [
     "a URL of ssh",
     { repositories: [{ ...api, url: "ssh://git@github.com/acme/api.git" }] },
-    /repositories\[0\]\.url = .* is not HTTPS.*; write it like/,
+    /repositories\[0\]\.url = .* is not HTTPS.*; write "https:\/\/github\.com\/acme\/api\.git"/,
   ],
   [
     "a URL without a path",
@@ -173,7 +340,42 @@ const wrong: [string, object, RegExp][] = [
   [
     "an scp-like URL",
     { repositories: [{ ...api, url: "git@github.com:acme/api.git" }] },
-    /repositories\[0\]\.url = .* is not a URL; write it like/,
+    /repositories\[0\]\.url = .* is not a URL; write "https:\/\/github\.com\/acme\/api\.git"/,
+  ],
+  [
+    "a URL without HTTPS",
+    { repositories: [{ ...api, url: "http://git.acme.com:8080/acme/api.git" }] },
+    /repositories\[0\]\.url = .* is not HTTPS.*; write "https:\/\/git\.acme\.com\/acme\/api\.git"/,
+  ],
+  [
+    "a URL without a protocol",
+    { repositories: [{ ...api, url: "github.com/acme/api" }] },
+    /repositories\[0\]\.url = .* is not a URL; write "https:\/\/github\.com\/acme\/api"/,
+  ],
+  [
+    "the address of a page",
+    { repositories: [{ ...api, url: "https://github.com/acme/api/tree/main" }] },
+    /repositories\[0\]\.url = .* is a page about the repository.*; write "https:\/\/github\.com\/acme\/api\.git"/,
+  ],
+  [
+    "the address of a page of GitLab",
+    { repositories: [{ ...api, url: "https://gitlab.acme.com/a/b/api/-/tree/main" }] },
+    /repositories\[0\]\.url = .* is a page about.*; write "https:\/\/gitlab\.acme\.com\/a\/b\/api\.git"/,
+  ],
+  [
+    "a ref as a branch",
+    { repositories: [{ ...api, branch: "refs/heads/release/2.x" }] },
+    /repositories\[0\]\.branch = "refs\/heads\/release\/2\.x" is a ref; write the branch alone: "release\/2\.x"/,
+  ],
+  [
+    "a tag as a branch",
+    { repositories: [{ ...api, branch: "refs/tags/v1" }] },
+    /repositories\[0\]\.branch = "refs\/tags\/v1" is a ref of another kind; write a branch/,
+  ],
+  [
+    "HEAD as a branch",
+    { repositories: [{ ...api, branch: "HEAD" }] },
+    /repositories\[0\]\.branch = "HEAD" is what is followed without a branch; remove it/,
   ],
   [
     "an invalid branch name",
@@ -188,7 +390,7 @@ const wrong: [string, object, RegExp][] = [
   [
     "unknown credentials",
     { repositories: [{ ...api, credentials: "user:hunter2" }] },
-    /repositories\[0\]\.credentials .* is neither "host".*; use one/,
+    /repositories\[0\]\.credentials \(not shown\) is neither "host".* nor the ARN.*; use one/,
   ],
   [
     "credentials for CodeCommit",
@@ -264,8 +466,97 @@ const wrong: [string, object, RegExp][] = [
   ],
   [
     "too many security groups",
-    { network: { subnets, securityGroups: Array(6).fill("sg-01234567") } },
+    { network: { subnets, securityGroups: [1, 2, 3, 4, 5, 6].map((n) => `sg-0123456${n}`) } },
     /gitDiff\.network\.securityGroups = \[.*\] is not a list of 1 to 5 ids; use/,
+  ],
+  [
+    "a subnet twice",
+    { network: { subnets: ["subnet-01234567", "subnet-01234567"], securityGroups: ["sg-01234567"] } },
+    /gitDiff\.network\.subnets\[1\] = "subnet-01234567" is there twice; remove one of the two/,
+  ],
+  [
+    "a security group twice",
+    { network: { subnets, securityGroups: ["sg-01234567", "sg-01234567"] } },
+    /gitDiff\.network\.securityGroups\[1\] = "sg-01234567" is there twice; remove one of the two/,
+  ],
+  [
+    "a security group that is no list",
+    { network: { subnets, securityGroups: "sg-01234567" } },
+    /gitDiff\.network\.securityGroups = "sg-01234567" is not a list of 1 to 5 ids; use/,
+  ],
+  [
+    "an address twice",
+    { alarms: ["ops@acme.com", "ops@acme.com"] },
+    /gitDiff\.alarms\[1\] = "\*\*\*@acme\.com" is there twice; remove one of the two/,
+  ],
+  [
+    "a topic of another region",
+    { alarms: "arn:aws:sns:us-east-1:123456789012:ops" },
+    /gitDiff\.alarms = .* is a topic of us-east-1, which resources in eu-west-1 cannot use; use a topic of eu-west-1/,
+  ],
+  [
+    "a collection's number in quotes",
+    { repositories: undefined, collections: [{ name: "daily", cpu: "256", repositories: [api] }] },
+    /gitDiff\.collections\[0\]\.cpu = "256" is a text; remove the quotes: 256$/,
+  ],
+  [
+    "too many tags",
+    { tags: tags(49) },
+    /gitDiff\.tags = \{\.\.\.\} has 49 tags; AWS allows 50 a resource, of which the stack uses two; remove 1/,
+  ],
+  [
+    "two tags that IAM does not tell apart",
+    { tags: { team: "a", Team: "b" } },
+    /gitDiff\.tags\.Team = "b" differs only in case from another tag, which IAM refuses; use another key/,
+  ],
+  ["a number in quotes", { cpu: "1024" }, /gitDiff\.cpu = "1024" is a text; remove the quotes: 1024$/],
+  [
+    "a number in quotes that is one of some values",
+    { logRetentionDays: "30" },
+    /gitDiff\.logRetentionDays = "30" is a text; remove the quotes: 30$/,
+  ],
+  [
+    "true in quotes",
+    { repositories: [{ name: "legacy", create: "true" }] },
+    /repositories\[0\]\.create = "true" is a text; remove the quotes: true$/,
+  ],
+  [
+    "a text that is no number",
+    { cpu: "1 vCPU" },
+    /gitDiff\.cpu = "1 vCPU" is not a number of CPU units; use/,
+  ],
+  [
+    "an abbreviated key",
+    { repo: [] },
+    /gitDiff\.repo \(not shown\) is not a known key; write "repositories"$/,
+  ],
+  ["a schedule that is null", { schedule: null }, /gitDiff\.schedule = null is neither cron.*; use "cron/],
+  ["no number at all", { cpu: null }, /gitDiff\.cpu = null is not a number of CPU units; use 1024/],
+  [
+    "an absurd size",
+    { cpu: 1e99 },
+    /gitDiff\.cpu = 1e\+99 is not a number of CPU units that Fargate offers; use/,
+  ],
+  ["a negative size", { memory: -1 }, /gitDiff\.memory = -1 is not an amount of memory .*; use/],
+  [
+    "a retention of ages",
+    { resultRetentionDays: 1e9 },
+    /gitDiff\.resultRetentionDays = 1000000000 is more than a hundred years; use 365, or remove it/,
+  ],
+  [
+    "@daily",
+    { schedule: "@daily" },
+    /gitDiff\.schedule = "@daily" is neither .*; use "cron\(0 0 \* \* \? \*\)"$/,
+  ],
+  [
+    "cron of Unix",
+    { schedule: "0 3 * * *" },
+    /gitDiff\.schedule = "0 3 \* \* \*" is neither .*; use "cron\(0 3 \* \* \? \*\)"$/,
+  ],
+  [
+    "a misspelt region",
+    { region: "eu-wset-1" },
+    /gitDiff\.region = "eu-wset-1" is not an AWS region; use one such as "eu-west-1"/,
   ],
   [
     "a key that may hold a secret",
@@ -402,6 +693,25 @@ test("one message lists all problems", () => {
   ]);
 });
 
+test("two stacks of a list cannot have one state", () => {
+  const stack = (name: string, key?: string) => ({ ...smallest, name, state: { bucket: "acme-state", key } });
+  expect(errorMessage([stack("dev", "x"), stack("prod", "x")])).toEndWith(
+    'gitDiff[1].state = "acme-state/x" is another stack\'s too; use a key for each, or remove it',
+  );
+  expect(parse([stack("dev"), stack("prod")])).toHaveLength(2);
+  expect(parse([stack("dev", "x"), stack("prod", "y")])).toHaveLength(2);
+});
+
+test("a problem has its index in the list, also after entries that are no repositories", () => {
+  const message = errorMessage({ ...smallest, repositories: [1, api, api] });
+  expect(message).toContain("gitDiff.repositories[0] = 1 is not an object");
+  expect(message).toContain('gitDiff.repositories[2].name = "api" is used twice');
+  const collections = [1, { name: "c1", repositories: [null, api, api] }];
+  expect(errorMessage({ region: "eu-west-1", collections })).toContain(
+    'gitDiff.collections[1].repositories[2].name = "api" is used twice',
+  );
+});
+
 describe("an unusual but valid configuration", () => {
   test.each([
     { repositories: [{ ...api, branch: "x" }] },
@@ -409,6 +719,10 @@ describe("an unusual but valid configuration", () => {
     { repositories: [{ ...api, url: "https://git.acme.com:8443/scm/a/b" }] },
     { repositories: [{ name: "Legacy_2.x" }] },
     { cpu: 16384, memory: 122880 },
+    { tags: { ...tags(48), Name: "mine" } },
+    { resultRetentionDays: 36_500 },
+    { repositories: [{ ...api, url: "https://github.com/acme/api/" }] },
+    { repositories: [{ ...api, branch: "head" }] },
     { image: "registry.acme.com:5000/tools/git-diff:1.2@sha256:".padEnd(113, "0") },
   ])("%j", (change) => {
     expect(() => parse({ ...smallest, ...change })).not.toThrow();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { parse } from "../../modules/configuration.ts";
+import { parseOne } from "../fixtures/configuration.ts";
 import { IMAGE, ref, SMALLEST, Template } from "../fixtures/template.ts";
 
 const built = new Template({ ...SMALLEST, image: "build" });
@@ -58,7 +58,7 @@ describe("an image that is built", () => {
     expect(built.container().image).toBe(`${ref("aws_ecr_repository.ecr.repository_url")}@${digest}`);
   });
 
-  test("changes the task and its schedule when it changes, and nothing else", () => {
+  test("changes the task when it changes, and nothing else", () => {
     const template = new Template({ ...SMALLEST, image: "build" });
     const resources = template.addresses.filter((address) => !address.startsWith("data."));
     const changed = new Set(["docker_image.ecr_image"]);
@@ -71,7 +71,6 @@ describe("an image that is built", () => {
       "docker_image.ecr_image",
       "docker_registry_image.ecr_pushed",
       "aws_ecs_task_definition.task-all",
-      "aws_scheduler_schedule.schedule-all",
     ]);
     // The tag is only in the image's name.
     const [tag = ""] = /[0-9a-f]{64}$/.exec(String(template.get("docker_image.ecr_image").name)) ?? [];
@@ -97,7 +96,7 @@ describe("in a region where the Docker provider cannot sign in to ECR", () => {
       ["build", '= "build"'],
       [undefined, "(missing)"],
     ]) {
-      expect(() => parse({ ...smallest, region, ...(image && { image }) })).toThrow(
+      expect(() => parseOne({ ...smallest, region, ...(image && { image }) })).toThrow(
         `gitDiff.image ${shown} cannot be pushed in ${region}, because the Docker provider signs in to amazonaws.com only; run "npm run image -- --push <repository>", and write the reference that it prints`,
       );
     }
@@ -105,7 +104,7 @@ describe("in a region where the Docker provider cannot sign in to ECR", () => {
 
   test("an image that is there is taken", () => {
     const image = IMAGE.replace("eu-west-1.amazonaws.com", "cn-north-1.amazonaws.com.cn");
-    expect(parse({ ...SMALLEST, region: "cn-north-1", image }).image).toBe(image);
-    expect(parse({ ...SMALLEST, region: "us-gov-west-1", image: "build" }).image).toBe("build");
+    expect(parseOne({ ...SMALLEST, region: "cn-north-1", image }).image).toBe(image);
+    expect(parseOne({ ...SMALLEST, region: "us-gov-west-1", image: "build" }).image).toBe("build");
   });
 });

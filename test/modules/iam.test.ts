@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { packPolicies, policyDocument, type Statement } from "../../modules/iam.ts";
+import { SMALLEST, Template } from "../fixtures/template.ts";
 
 const statement = (Sid: string, count: number): Statement => ({
   Sid,
@@ -40,6 +41,18 @@ test("a reference counts as long as an account id", () => {
   );
 });
 
-test("more policies than a role can have are an error", () => {
-  expect(() => packPolicies([statement("one", 2000)])).toThrow(/IAM allows 10: add a collection/);
+test("every role and policy has the configured path, and every role its boundary", () => {
+  const permissionsBoundary = "arn:aws:iam::123456789012:policy/developer";
+  const { json } = new Template({
+    ...SMALLEST,
+    rolePath: "/acme/data/",
+    permissionsBoundary,
+    vpc: { flowLogs: true },
+  });
+  const roles = Object.values(json.resource.aws_iam_role ?? {});
+  expect(roles.map(({ path, permissions_boundary }) => [path, permissions_boundary])).toEqual(
+    Array(4).fill(["/acme/data/", permissionsBoundary]),
+  );
+  const policies = Object.values(json.resource.aws_iam_policy ?? {});
+  expect(policies.map(({ path }) => path)).toEqual(Array(4).fill("/acme/data/"));
 });

@@ -42,7 +42,7 @@ test("the schedule starts one task for each time that it is due, and passes that
   const { target } = template.get("aws_scheduler_schedule.schedule-hourly") as { target: { input: string } };
   expect(JSON.parse(target.input)).toEqual({
     Cluster: ref("aws_ecs_cluster.cluster.arn"),
-    TaskDefinition: ref("aws_ecs_task_definition.task-hourly.arn"),
+    TaskDefinition: "git-diff-hourly",
     LaunchType: "FARGATE",
     NetworkConfiguration: {
       AwsvpcConfiguration: {
@@ -131,4 +131,38 @@ test("the schedule's role may start this task in this cluster and pass these two
       Resource: [ref("aws_sqs_queue.schedules_dead-letters.arn")],
     },
   ]);
+});
+
+test("a schedule waits for what its runs need", () => {
+  const { depends_on } = template.get("aws_scheduler_schedule.schedule-hourly") as { depends_on: string[] };
+  expect(depends_on).toEqual([
+    "aws_iam_role_policy_attachment.schedule-hourly_role_attach-1",
+    "aws_ecs_task_definition.task-hourly",
+    "aws_iam_role_policy_attachment.task-hourly_worker_attach-1",
+    "aws_iam_role_policy_attachment.task-hourly_execution_attach-1",
+    "aws_s3_bucket_policy.results_policy",
+    "aws_s3_bucket_versioning.results_versioning",
+    "aws_s3_bucket_server_side_encryption_configuration.results_encryption",
+  ]);
+});
+
+test("a collection that is paused keeps its schedule, disabled; a window spreads its starts", () => {
+  const paused = new Template({ ...SMALLEST, paused: true, flexibleWindowMinutes: 30 });
+  expect(paused.get("aws_scheduler_schedule.schedule-all")).toMatchObject({
+    state: "DISABLED",
+    flexible_time_window: { mode: "FLEXIBLE", maximum_window_in_minutes: 30 },
+  });
+  expect(template.get("aws_scheduler_schedule.schedule-hourly").state).toBe("ENABLED");
+});
+
+test("a cluster that exists already is used, and no other is made", () => {
+  const shared = new Template({ ...SMALLEST, cluster: "shared" });
+  const cluster = `arn:${partition}:ecs:eu-west-1:${account}:cluster/shared`;
+  expect(shared.addresses.filter((address) => address.startsWith("aws_ecs_cluster"))).toEqual([]);
+  const { target } = shared.get("aws_scheduler_schedule.schedule-all") as { target: { input: string } };
+  expect(JSON.parse(target.input).Cluster).toBe(cluster);
+  const start = shared
+    .statements("aws_iam_policy.schedule-all_role_1")
+    .find(({ Sid }) => Sid === "StartTask");
+  expect(start?.Condition).toEqual({ ArnEquals: { "ecs:cluster": cluster } });
 });

@@ -71,3 +71,30 @@ test.each([true, false])("an existing network is used as it is, with a public ad
     AssignPublicIp: publicIp ? "ENABLED" : "DISABLED",
   });
 });
+
+test("the two subnets are the halves of the configured addresses", () => {
+  const blocks = (cidr?: string) => {
+    const found = new Template({ ...SMALLEST, vpc: { cidr } });
+    const subnets = ["a", "b"].map((letter) => found.get(`aws_subnet.vpc_public-${letter}`).cidr_block);
+    return [found.get("aws_vpc.vpc").cidr_block, ...subnets];
+  };
+  expect(blocks()).toEqual(["10.0.0.0/24", "10.0.0.0/25", "10.0.0.128/25"]);
+  expect(blocks("172.31.0.0/16")).toEqual(["172.31.0.0/16", "172.31.0.0/17", "172.31.128.0/17"]);
+  expect(blocks("10.1.2.224/27")).toEqual(["10.1.2.224/27", "10.1.2.224/28", "10.1.2.240/28"]);
+});
+
+test("a flow log is kept where it is asked for, by a role that can write nothing else", () => {
+  const logged = new Template({ ...SMALLEST, vpc: { flowLogs: true }, logRetentionDays: 90 });
+  expect(logged.get("aws_flow_log.flow-logs")).toMatchObject({
+    vpc_id: ref("aws_vpc.vpc.id"),
+    traffic_type: "ALL",
+    log_destination: ref("aws_cloudwatch_log_group.flow-logs_log.arn"),
+    iam_role_arn: ref("aws_iam_role.flow-logs_role.arn"),
+  });
+  expect(logged.get("aws_cloudwatch_log_group.flow-logs_log")).toMatchObject({
+    name: "/vpc/git-diff",
+    retention_in_days: 90,
+  });
+  const [write] = logged.statements("aws_iam_policy.flow-logs_role_1");
+  expect(write?.Resource).toEqual([`${ref("aws_cloudwatch_log_group.flow-logs_log.arn")}:*`]);
+});

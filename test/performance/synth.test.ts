@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseOne } from "../fixtures/configuration.ts";
 
 test("synthesis takes less than a second", async () => {
   const folder = mkdtempSync(join(tmpdir(), "git-diff-synthesis-"));
@@ -19,4 +20,20 @@ test("synthesis takes less than a second", async () => {
   }
   rmSync(folder, { recursive: true, force: true });
   expect(Math.min(...durations)).toBeLessThan(1000);
+}, 30_000);
+
+test("100,000 repositories are checked in seconds, right or wrong", () => {
+  const repositories = Array.from({ length: 100_000 }, (_, index) => ({
+    name: `r${index}`,
+    url: `https://github.com/acme/r${index}.git`,
+    credentials: "repository",
+  }));
+  const twice = repositories.map((repository) => ({ ...repository, name: "api" }));
+  const start = performance.now();
+  expect(parseOne({ region: "eu-west-1", repositories }).collections[0]?.repositories).toHaveLength(100_000);
+  const right = performance.now();
+  expect(() => parseOne({ region: "eu-west-1", repositories: twice })).toThrow("99999 problems");
+  const wrong = performance.now();
+  expect(right - start).toBeLessThan(3000);
+  expect(wrong - right).toBeLessThan(6000);
 }, 30_000);

@@ -1,0 +1,47 @@
+import { variables } from "../image/config/variables.ts";
+
+/** An entry of the worker's REPOSITORIES. */
+interface Entry {
+  readonly gitRepo: string;
+  readonly gitBranch?: string;
+  readonly parameterName: string;
+  readonly resultsBucket: string;
+}
+
+/**
+ * Compares the stack with what was synthesised before, as JSON. Returns, for each repository that only has another name
+ * now, what follows from it and how to move what it has.
+ */
+export function describeRenames(before: string, after: string, region: string): string[] {
+  const [old, now] = [listEntries(before), listEntries(after)];
+  const known = new Set(old.map(({ parameterName }) => parameterName));
+  const kept = new Set(now.map(({ parameterName }) => parameterName));
+  return now.flatMap((to) => {
+    const from = old.find(
+      ({ gitRepo, gitBranch, parameterName }) =>
+        gitRepo === to.gitRepo && gitBranch === to.gitBranch && !kept.has(parameterName),
+    );
+    if (!from || known.has(to.parameterName)) return [];
+    const ssm = `aws ssm get-parameter --region ${region} --name ${from.parameterName}`;
+    return `${nameOf(from)} is called ${nameOf(to)} now. Its cursor and its diffs stay under the old name, so that the next run would store a new baseline. To move both, run this before you deploy:
+  aws s3 sync s3://${place(from)}/ s3://${place(to)}/
+  aws ssm put-parameter --region ${region} --name ${to.parameterName} --type String --value "$(${ssm} --query Parameter.Value --output text)"`;
+  });
+}
+
+function listEntries(template: string): Entry[] {
+  const tasks: Record<string, { container_definitions: string }> =
+    JSON.parse(template).resource.aws_ecs_task_definition;
+  return Object.values(tasks).flatMap(({ container_definitions }) => {
+    const [{ environment }]: [{ environment: { name: string; value: string }[] }] =
+      JSON.parse(container_definitions);
+    return JSON.parse(environment.find(({ name }) => name === variables.repositories)?.value ?? "[]");
+  });
+}
+
+/** The name of a repository: the cursor's without the stack's. */
+const nameOf = ({ parameterName }: Entry) => parameterName.split("/").slice(2).join("/");
+
+/** Where a repository's results are, with a command for the account's id, which only AWS knows. */
+const place = ({ resultsBucket }: Entry) =>
+  resultsBucket.replace(/\$\{[^}]*\}/, "$(aws sts get-caller-identity --query Account --output text)");

@@ -1,0 +1,51 @@
+import type { ITerraformDependable } from "cdktf";
+import type { Account } from "./account.ts";
+import { policyDocument, type Statement } from "./iam.ts";
+import type { Repository } from "./repository.ts";
+
+/** Where results are stored: a bucket of the stack, or one that exists already. */
+export interface Results {
+  readonly name: string;
+  /** Stands before every key: empty, or ends with `/`. */
+  readonly prefix: string;
+  /** What has to be there before a result is stored. */
+  readonly rules: readonly ITerraformDependable[];
+}
+
+/** Returns a bucket that exists already, of this or another account, given as `bucket` or `bucket/prefix`. */
+export function existingBucket(place: string): Results {
+  const [name = "", ...parts] = place.split("/");
+  return { name, prefix: parts.map((part) => `${part}/`).join(""), rules: [] };
+}
+
+/** Returns what a worker may do with the results: store, list, and read the step records of its repositories. */
+export function resultStatements(
+  { partition }: Account,
+  { name, prefix }: Results,
+  repositories: readonly Repository[],
+): Statement[] {
+  // Composed instead of read from the bucket: `packPolicies` needs to know the length.
+  const arn = `arn:${partition}:s3:::${name}`;
+  return [
+    {
+      Sid: "PutResults",
+      Effect: "Allow",
+      Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
+      Resource: [`${arn}/${prefix}*`],
+    },
+    {
+      Sid: "ReadStepRecords",
+      Effect: "Allow",
+      Action: ["s3:GetObject"],
+      Resource: repositories.map((repository) => `${arn}/${prefix}${repository.name}/_steps/*`),
+    },
+    // Without it, S3 answers 403 instead of 404 for a missing step record.
+    { Sid: "ListResults", Effect: "Allow", Action: ["s3:ListBucket"], Resource: [arn] },
+  ];
+}
+
+/** Returns what the owner of a bucket in another account adds to its policy, so that these roles can store results. */
+export function bucketPolicy(account: Account, results: Results, roleArns: readonly string[]): string {
+  const statements = resultStatements(account, results, [{ name: "*" }]);
+  return policyDocument(statements.map((statement) => ({ ...statement, Principal: { AWS: roleArns } })));
+}
