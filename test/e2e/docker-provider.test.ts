@@ -175,7 +175,6 @@ describe.skipIf(missing !== undefined)(`the Docker provider${missing ? ` (${miss
       await checkout.synthesise();
       expect(await checkout.plan()).toEqual({
         "aws_ecs_task_definition.task-all": ["delete", "create"],
-        "aws_scheduler_schedule.schedule-all": ["update"],
         "docker_image.ecr_image": ["delete", "create"],
         "docker_registry_image.ecr_pushed": ["delete", "create"],
       });
