@@ -46,7 +46,7 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "git-diff-terraform-"));
     emulated = await startAws();
-    environment = await terraformEnvironment(emulated, folder);
+    environment = terraformEnvironment(emulated, folder);
     aws = clients(emulated);
     kmsKey = (await aws.kms.send(new CreateKeyCommand({}))).KeyMetadata?.Arn ?? "";
     network = await existingNetwork(aws.ec2);
