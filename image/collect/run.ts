@@ -29,7 +29,7 @@ export async function collectAll(
     repositories,
     ({ location }) => hosts.of(location).origin,
     // A run that is stopped waits for no host: what is left fails at once.
-    ({ location }) => (signal.aborted ? 0 : hosts.of(location).pausedUntil()),
+    ({ location, credentials }) => (signal.aborted ? 0 : hosts.pausedUntil(location, credentials)),
   );
   const work = async (repository: Repository): Promise<Outcome> => {
     const { progress } = report;
