@@ -1,6 +1,7 @@
 import { duplicateIndexes } from "../image/lib/duplicates.ts";
 import { collectionDefaults } from "./collection.ts";
 import { credentialOf } from "./credentials.ts";
+import { validateBuild } from "./ecr.ts";
 import { validateSize } from "./fargate-size.ts";
 import type { Repository } from "./repository.ts";
 
@@ -13,6 +14,7 @@ interface Problem {
 interface Keys {
   readonly [key: string]: unknown;
   readonly region?: string;
+  readonly image?: string;
   readonly kmsKey?: string;
   readonly cpu?: number;
   readonly memory?: number;
@@ -35,6 +37,7 @@ export function crossChecks(keys: Keys): Problem[] {
     ...checkExclusive(keys),
     ...checkTags(keys),
     ...checkRegions(keys),
+    ...checkBuild(keys),
     ...checkDuplicates(
       namedObjects(keys.collections).map(([index, { name }]) => ({
         name,
@@ -157,6 +160,11 @@ function checkRegions(keys: Keys): Problem[] {
     const message = `is ${what} of ${other}, which resources in ${region} cannot use; use ${what} of ${region}`;
     return [{ path: [key], message }];
   });
+}
+
+function checkBuild({ region, image = "build" }: Keys): Problem[] {
+  const message = validateBuild(String(region), image);
+  return message ? [{ path: ["image"], message }] : [];
 }
 
 function checkDuplicates(named: readonly { name: string; path: (string | number)[] }[]): Problem[] {

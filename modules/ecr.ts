@@ -18,6 +18,14 @@ export interface EcrProps {
   readonly tag: string;
 }
 
+/** Returns why the image cannot be built for a region, and what to do. */
+export function validateBuild(region: string, image: string): string | undefined {
+  // Regions whose ECR is not below amazonaws.com: https://docs.aws.amazon.com/general/latest/gr/ecr.html
+  // The provider signs in to no other: https://github.com/kreuzwerker/terraform-provider-docker/blob/v3.6.2/internal/provider/authentication_helpers.go
+  if (image !== "build" || !/^(cn|eusc|[a-z]{2}-iso[a-z]?)-/.test(region)) return undefined;
+  return `cannot be pushed in ${region}, because the Docker provider signs in to amazonaws.com only; run "npm run image -- --push <repository>", and write the reference that it prints`;
+}
+
 /** An ECR repository, and the worker's image in it. The image is built and pushed when its sources change. */
 export class Ecr extends Construct implements ImageReference {
   readonly repositoryArn: string;
@@ -68,8 +76,12 @@ export class Ecr extends Construct implements ImageReference {
       keepLocally: true,
       buildAttribute: {
         context: props.context,
-        dockerfile: "image/Dockerfile",
+        // With a builder, the provider takes this path relative to the folder that Terraform runs in; from 4.0 on, to the
+        // context again: https://github.com/kreuzwerker/terraform-provider-docker/issues/737
+        dockerfile: `${props.context}/image/Dockerfile`,
         platform: "linux/arm64",
+        // The date that the image has, so that its digest is the same on every day.
+        buildArgs: { SOURCE_DATE_EPOCH: "0" },
         // Without a builder, the provider uses a build that fails where Docker keeps images in containerd, the default
         // since Docker 29: https://github.com/kreuzwerker/terraform-provider-docker/issues/534
         builder: "default",

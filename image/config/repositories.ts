@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { z } from "zod";
-import { type Credentials, parseCredentials } from "../host/credentials.ts";
+import { type Configured, parseCredentials } from "../host/credentials.ts";
 import { parseLocation } from "../host/location.ts";
 import { duplicateIndexes } from "../lib/duplicates.ts";
 import type { Environment } from "../lib/environment.ts";
@@ -61,7 +61,7 @@ function readOne(environment: Environment): Repository {
   };
   const withDefault = { [variables.gitHttpCredentials]: "-", ...environment };
   const problems: string[] = [];
-  const repository = readEntry(entry, (key) => variables[key], withDefault, problems);
+  const repository = readEntry(entry, (key) => variables[key], withDefault, parseCredentials, problems);
   if (!repository) throw new ConfigError(problems);
   return repository;
 }
@@ -75,10 +75,18 @@ function readMany(environment: Environment, name: string, list: string): Reposit
       (variable) =>
         `${variable} and ${name} are both set: use ${name} for many repositories, or the single variables for one.`,
     );
+  // Repositories share credentials, and a private key takes time to parse.
+  const known = new Map<string, ReturnType<Parse>>();
+  const parseOnce: Parse = (variable, text) => {
+    const credentials = known.has(variable) ? known.get(variable) : parseCredentials(variable, text);
+    known.set(variable, credentials);
+    return credentials;
+  };
   const repositories = parseList(name, list).flatMap((entry, index) => {
     const parsed = entrySchema.safeParse(entry);
     if (parsed.success) {
-      return readEntry(parsed.data, (key) => `${name}[${index}].${key}`, environment, problems) ?? [];
+      const nameOf = (key: keyof Entry) => `${name}[${index}].${key}`;
+      return readEntry(parsed.data, nameOf, environment, parseOnce, problems) ?? [];
     }
     problems.push(
       ...parsed.error.issues.map(
@@ -109,11 +117,14 @@ function parseList(name: string, text: string): unknown[] {
   return list;
 }
 
+type Parse = typeof parseCredentials;
+
 /** Reads one entry, and adds its mistakes to `problems`. @param nameOf returns how a message names a key */
 function readEntry(
   entry: Entry,
   nameOf: (key: keyof Entry) => string,
   environment: Environment,
+  parse: Parse,
   problems: string[],
 ): Repository | undefined {
   const before = problems.length;
@@ -127,13 +138,13 @@ function readEntry(
   check("parameterName", parameterProblem(cursor));
   const destination = entry.resultsBucket.replace(/\/+$/, "");
   check("resultsBucket", destinationProblem(destination));
-  let credentials: Credentials | undefined;
+  let credentials: Configured;
   if (gitHttpCredentials !== undefined) {
     const value = environment[gitHttpCredentials];
     if (value === undefined) {
       check("gitHttpCredentials", missingCredentials(gitHttpCredentials));
     } else {
-      const parsed = parseCredentials(gitHttpCredentials, value);
+      const parsed = parse(gitHttpCredentials, value);
       if (typeof parsed === "string") problems.push(parsed);
       else credentials = parsed;
     }

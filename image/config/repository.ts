@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import type { Credentials } from "../host/credentials.ts";
+import type { Configured } from "../host/credentials.ts";
 import { isBranchName, type Location } from "../host/location.ts";
 
 /** One configured repository: what to fetch, and where its cursor and its results are kept. */
@@ -11,7 +11,7 @@ export interface Repository {
   readonly cursor: string;
   /** `bucket` or `bucket/prefix`, or a folder; no slash at the end. */
   readonly destination: string;
-  readonly credentials: Credentials | undefined;
+  readonly credentials: Configured;
 }
 
 /** Returns a repository's name for people: its URL or path, and the branch where one is configured. */

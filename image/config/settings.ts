@@ -1,8 +1,7 @@
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
 import { z } from "zod";
 import type { Environment } from "../lib/environment.ts";
 import { ConfigError } from "../lib/errors.ts";
+import { readAuthorities } from "./authorities.ts";
 import { variables } from "./variables.ts";
 
 /** What applies to every repository of a run. */
@@ -47,17 +46,6 @@ const packBytesByDefault = 10 * 1024 ** 3;
 /** After its timeout, a run still needs time to withdraw an upload and release a claim. */
 const graceSeconds = 60;
 
-function readCertificates(path: string, context: z.core.$RefinementCtx<string>): string {
-  try {
-    const text = readFileSync(resolve(path), "utf8");
-    if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
-    context.addIssue("must name a file of certificates in PEM; leave it unset for the usual authorities.");
-  } catch (error) {
-    context.addIssue(`must name a file that can be read (${(error as Error).message}).`);
-  }
-  return z.NEVER;
-}
-
 const settingsSchema = z.object({
   [variables.concurrency]: wholeNumber(1, 64, "8"),
   [variables.timeoutSeconds]: wholeNumber(1, 86_400, "3600"),
@@ -65,7 +53,7 @@ const settingsSchema = z.object({
   [variables.maxPackBytes]: wholeNumber(1, 2 ** 43, String(packBytesByDefault)),
   [variables.hostConcurrency]: wholeNumber(1, 64, "8"),
   [variables.hostRequestsPerSecond]: wholeNumber(1, 1_000, "no limit"),
-  [variables.authorities]: z.string().transform(readCertificates).optional(),
+  [variables.authorities]: z.string().transform(readAuthorities).optional(),
   [variables.leaseSeconds]: wholeNumber(1, 604_800, `${variables.timeoutSeconds} and a minute`),
   [variables.onGoneCommit]: z
     .enum(["baseline", "fail"], { error: "must be baseline or fail; leave it unset for baseline." })
@@ -81,7 +69,7 @@ const settingsSchema = z.object({
     .optional(),
 });
 
-const awsSchema = z.object({ [variables.awsAuthorities]: z.string().transform(readCertificates).optional() });
+const awsSchema = z.object({ [variables.awsAuthorities]: z.string().transform(readAuthorities).optional() });
 
 /** Reads the certificates in PEM that AWS's must lead to; undefined for the usual ones. @throws ConfigError */
 export const readAwsAuthorities = (environment: Environment): string | undefined =>
@@ -100,7 +88,9 @@ function parse<T extends z.ZodRawShape>(
   throw new ConfigError(
     parsed.error.issues.map((issue) => {
       const name = String(issue.path[0]);
-      return `${name} is "${environment[name]}": it ${issue.message}`;
+      // What was taken for certificates may be a private key.
+      const value = environment[name]?.replace(/-----BEGIN .*/s, "-----BEGIN …");
+      return `${name} is "${value}": it ${issue.message}`;
     }),
   );
 }

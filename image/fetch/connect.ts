@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { uploadPack } from "../git/upload-pack.ts";
 import type { AwsIdentity } from "../host/codecommit.ts";
 import { type Connection, openConnection } from "../host/connection.ts";
-import type { Credentials } from "../host/credentials.ts";
+import type { Configured } from "../host/credentials.ts";
 import type { Hosts } from "../host/hosts.ts";
 import { httpTransport } from "../host/http-transport.ts";
 import type { Location } from "../host/location.ts";
@@ -17,7 +17,7 @@ export interface Network {
 /** Connects to a repository: over HTTP, or for a folder to a process. Nothing is sent before the first request. */
 export function connect(
   location: Location,
-  credentials: Credentials | undefined,
+  credentials: Configured,
   { hosts, identity }: Network,
   signal: AbortSignal,
   onProgress: ((line: string) => void) | undefined,
@@ -25,6 +25,6 @@ export function connect(
   const transport =
     location.transport === "file"
       ? { ...uploadPack(fileURLToPath(location.url)), redact: (text: string) => text }
-      : httpTransport(hosts.of, location, credentials, identity);
+      : httpTransport(hosts.of, location, credentials, { identity, appTokens: hosts.appTokens });
   return openConnection(transport, signal, onProgress);
 }

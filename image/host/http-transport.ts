@@ -1,8 +1,9 @@
 import { GitError } from "../lib/errors.ts";
 import { printable } from "../lib/printable.ts";
 import { notGit, refused } from "./answer-error.ts";
-import { type AwsIdentity, codeCommitRegion } from "./codecommit.ts";
-import { type Credentials, currentCredentials } from "./credentials.ts";
+import { codeCommitRegion } from "./codecommit.ts";
+import { type Configured, type Credentials, currentCredentials, isApp, type SignIn } from "./credentials.ts";
+import { ownerAndName } from "./github-app.ts";
 import type { Host } from "./host.ts";
 import type { HttpAnswer } from "./http.ts";
 import type { Location } from "./location.ts";
@@ -16,22 +17,20 @@ const redirectsFollowed = 5;
 export function httpTransport(
   host: (location: Location) => Host,
   location: Location,
-  configured: Credentials | undefined,
-  identity: () => Promise<AwsIdentity>,
+  configured: Configured,
+  signIn: SignIn,
 ): Transport {
   /** Where the repository is, which a redirect of the first request can change. */
   let base = location;
-  const credentialId =
-    configured === undefined ? codeCommitRegion(location.url) : `${configured.user}:${configured.password}`;
-
-  let redact = redactor(configured);
+  const credentialId = idOf(location, configured);
+  let redact = redactor(isApp(configured) ? undefined : configured);
 
   const send = async (
     { url, body, headers }: { url: string; body?: Uint8Array; headers: Record<string, string> },
     signal: AbortSignal,
   ): Promise<HttpAnswer> => {
-    // Read each time: CodeCommit's signature is valid for some 15 minutes.
-    const credentials = await currentCredentials(location, configured, identity);
+    // Read each time: CodeCommit's signature is valid for some 15 minutes, an app's token for an hour.
+    const credentials = await currentCredentials(location, configured, signIn, signal);
     redact = redactor(credentials);
     const request = {
       method: body === undefined ? ("GET" as const) : ("POST" as const),
@@ -59,7 +58,7 @@ export function httpTransport(
           base = redirected(base, target, answer);
           continue;
         }
-        return expect(answer, `application/x-${service}-advertisement`, configured !== undefined);
+        return expect(answer, `application/x-${service}-advertisement`, configured);
       }
     },
     async post(body, signal) {
@@ -73,10 +72,18 @@ export function httpTransport(
         answer.cancel();
         throw refused(`HTTP status ${answer.status}`);
       }
-      return expect(answer, `application/x-${service}-result`, configured !== undefined);
+      return expect(answer, `application/x-${service}-result`, configured);
     },
     redact: (text) => redact(text),
   };
+}
+
+/** Identifies credentials that a host may deny. */
+function idOf({ url }: Location, configured: Configured): string | undefined {
+  if (configured === undefined) return codeCommitRegion(url);
+  // Each owner's repositories have a token of their own.
+  if (isApp(configured)) return `${configured.id}@${ownerAndName(url)?.owner}`;
+  return `${configured.user}:${configured.password}`;
 }
 
 const basic = ({ user, password }: Credentials) =>
@@ -96,16 +103,16 @@ function redirected(from: Location, target: string, answer: HttpAnswer): Locatio
 }
 
 /** Returns the body of an answer of this type. @throws GitError for every other status or type */
-function expect(answer: HttpAnswer, type: string, withCredentials: boolean): AsyncIterable<Uint8Array> {
+function expect(answer: HttpAnswer, type: string, configured: Configured): AsyncIterable<Uint8Array> {
   const contentType = answer.headers.get("content-type") ?? "";
   if (answer.status === 200 && contentType.split(";")[0]?.trim() === type) return answer.body;
   answer.cancel();
   throw answer.status === 200
     ? notGit(`its type is "${shown(contentType)}"`)
-    : statusError(answer, withCredentials);
+    : statusError(answer, configured);
 }
 
-function statusError(answer: HttpAnswer, withCredentials: boolean): GitError {
+function statusError(answer: HttpAnswer, configured: Configured): GitError {
   const { status, headers } = answer;
   if (isRedirect(answer)) return moved(answer, `to ${shown(headers.get("location") ?? "")}`);
   if (status === 401 || status === 403) {
@@ -114,7 +121,7 @@ function statusError(answer: HttpAnswer, withCredentials: boolean): GitError {
     return new GitError(
       "git-denied",
       `The host denied access (HTTP status ${status}${asked}).`,
-      withCredentials
+      configured
         ? "Check the credentials, and their permission to read this repository."
         : "Configure credentials that may read this repository, or check the URL.",
     );
@@ -123,7 +130,9 @@ function statusError(answer: HttpAnswer, withCredentials: boolean): GitError {
     return new GitError(
       "git-not-found",
       `The repository does not exist, or these credentials may not see it (HTTP status ${status}).`,
-      "Check the URL and the credentials.",
+      isApp(configured)
+        ? "Check the URL, and that the installation of the GitHub App may access this repository."
+        : "Check the URL and the credentials.",
     );
   }
   if (status === 407) {

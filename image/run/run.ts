@@ -36,7 +36,7 @@ export async function runAll(
     repositories,
     ({ location }) => hosts.of(location).origin,
     // A run that is stopped waits for no host: what is left fails at once.
-    ({ location }) => (signal.aborted ? 0 : hosts.of(location).pausedUntil()),
+    ({ location, credentials }) => (signal.aborted ? 0 : hosts.pausedUntil(location, credentials)),
   );
   const workOn = async (repository: Repository): Promise<Result> => {
     const { progress } = report;

@@ -55,8 +55,8 @@ export function s3Objects(
     async get(name) {
       try {
         const request = new GetObjectCommand({ Bucket: bucket, Key: keyOf(name) });
-        const { Body, ETag = "" } = await client.send(request, options());
-        return { text: (await Body?.transformToString()) ?? "", etag: ETag };
+        const { Body, ETag = "", Expiration } = await client.send(request, options());
+        return { text: (await Body?.transformToString()) ?? "", etag: ETag, ...parseExpiration(Expiration) };
       } catch (error) {
         if ((error as Error).name === "NoSuchKey") return undefined;
         return fail(name, "read", error);
@@ -117,6 +117,15 @@ export function s3Objects(
       }
     },
   };
+}
+
+/**
+ * Parses the header that S3 sends where a lifecycle rule expires the object.
+ * Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+ */
+function parseExpiration(header = ""): { expires?: Date } {
+  const time = Date.parse(/expiry-date="([^"]+)"/.exec(header)?.[1] ?? "");
+  return Number.isNaN(time) ? {} : { expires: new Date(time) };
 }
 
 /** Passes `body` on, and calls `report` with the error that it fails with. */

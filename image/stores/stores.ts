@@ -49,6 +49,8 @@ export interface ObjectStore {
 export interface VersionedText {
   readonly text: string;
   readonly etag: string;
+  /** When the store deletes the object by itself; undefined where it does not, or does not say so. */
+  readonly expires?: Date;
 }
 
 export interface ListedObject {

@@ -16,6 +16,8 @@ export interface Chain {
   readonly steps: readonly StepRecord[];
   readonly findings: readonly Finding[];
   readonly gaps: readonly Gap[];
+  /** The gap before the first record, where that names one before it. It may have expired. */
+  readonly missing: Gap | undefined;
 }
 
 /** How an object in `_steps/` relates to the chain before it, whose last object is `before`. */
@@ -43,6 +45,7 @@ export function followChain(records: readonly StoredRecord[], now: number, lease
   const findings: Finding[] = [];
   const gaps: Gap[] = [];
   const steps: StepRecord[] = [];
+  let missing: Gap | undefined;
   const add = (finding: Finding | undefined) => finding && findings.push(finding);
   /** The gap that the invalid records just before begin. */
   let open: Omit<Gap, "to"> | undefined;
@@ -65,7 +68,8 @@ export function followChain(records: readonly StoredRecord[], now: number, lease
         break;
       case "detached":
         add(open?.finding);
-        gaps.push(gapBefore(link.record, link.before, link.missing));
+        if (link.missing && link.before === undefined) missing = gapBefore(link.record, undefined, true);
+        else gaps.push(gapBefore(link.record, link.before, link.missing));
     }
     open = undefined;
     add(checkConsistency(link.record));
@@ -76,7 +80,7 @@ export function followChain(records: readonly StoredRecord[], now: number, lease
   for (const [index, step] of steps.entries()) {
     add(checkUnfinished(step, index === steps.length - 1, now, leaseMilliseconds));
   }
-  return { steps, findings, gaps };
+  return { steps, findings, gaps, missing };
 }
 
 function classify(records: readonly StoredRecord[]): Link[] {

@@ -7,6 +7,8 @@ export interface StoredRecord {
   readonly name: string;
   readonly record: StepRecord | undefined;
   readonly reason?: string;
+  /** When the store deletes it by itself, as far as that is known. */
+  readonly expires?: Date;
 }
 
 /** The number of objects read at a time. S3 serves many as fast as one. */
@@ -14,7 +16,7 @@ export const readsAtOnce = 48;
 
 export type OnProgress = (line: string) => void;
 
-/** Reads all records by name, invalid ones included. @throws StoreError */
+/** Reads all records by name, invalid ones included, and without those that are deleted meanwhile. @throws StoreError */
 export async function readRecords(
   objects: ObjectStore,
   onProgress: OnProgress,
@@ -25,16 +27,18 @@ export async function readRecords(
     if (isRecordName(name) && isWanted(name)) names.push(name);
   }
   let read = 0;
-  return inParallel(names.sort(), readsAtOnce, async (name): Promise<StoredRecord> => {
+  const records = await inParallel(names.sort(), readsAtOnce, async (name): Promise<StoredRecord[]> => {
     const object = await objects.get(name);
     onProgress(`Reading records: ${++read} of ${names.length}`);
+    if (object === undefined) return [];
+    const { text, expires } = object;
     try {
-      if (object === undefined) return { name, record: undefined, reason: "it was deleted" };
-      return { name, record: parseRecord(object.text) };
+      return [{ name, record: parseRecord(text), expires }];
     } catch (error) {
-      return { name, record: undefined, reason: reasonOf(error as Error) };
+      return [{ name, record: undefined, reason: reasonOf(error as Error), expires }];
     }
   });
+  return records.flat();
 }
 
 /** Returns the reason in one line. zod's errors have one for each field. */

@@ -24,11 +24,13 @@ export function replayChain(tree: IndexTree): ChainReplay {
   const replayTrees = new Map<string, string>();
   let skipped: CompleteStep[] = [];
   let replayed = 0;
+  /** Whether there was a baseline to start from. */
+  let begun = false;
   /** The present tree; undefined after a diff that did not apply. */
   let present: string | undefined = emptyTree;
 
-  const reportSkipped = () => {
-    if (skipped.length > 0) findings.push(notReplayed(skipped));
+  const reportSkipped = (reason: string) => {
+    if (skipped.length > 0) findings.push(notReplayed(skipped, reason));
     skipped = [];
   };
   const checkout = async (id: string) => {
@@ -40,7 +42,11 @@ export function replayChain(tree: IndexTree): ChainReplay {
     replayed: () => replayed,
     findings() {
       const files = present === undefined || skipped.length > 0 ? [] : [...tree.withoutContent.keys()];
-      reportSkipped();
+      reportSkipped(
+        begun
+          ? unreached
+          : "there is no sound baseline to start from, so nothing can be replayed before the next one",
+      );
       return files.length === 0 ? findings : [...findings, contentNotStored(files, present ?? "")];
     },
     async replay(step, openDiff) {
@@ -53,7 +59,8 @@ export function replayChain(tree: IndexTree): ChainReplay {
         if (from !== to) skipped.push(step);
         return;
       }
-      reportSkipped();
+      reportSkipped(begun ? unreached : "replaying starts with the first baseline that is there");
+      begun = true;
       try {
         await checkout(start);
         if (openDiff !== undefined) present = await tree.apply(openDiff());
@@ -113,13 +120,15 @@ function notCanonical(step: CompleteStep, tree: string, replayTree: string): Fin
   return note("tree-not-canonical", recordName(step.number), message, remedy);
 }
 
-function notReplayed(steps: readonly CompleteStep[]): Finding {
+const unreached = "no replayed tree leads to their start, or their own diffs are damaged";
+
+function notReplayed(steps: readonly CompleteStep[], reason: string): Finding {
   const [first, last] = [steps[0] as CompleteStep, steps.at(-1) as CompleteStep];
   const names =
     first === last ? recordName(first.number) : `${recordName(first.number)} to ${recordName(last.number)}`;
-  const message = `${steps.length} steps, ${names}, were not replayed: no replayed tree leads to their start, or their own diffs are damaged.`;
+  const message = `${steps.length} steps, ${names}, were not replayed: ${reason}.`;
   const remedy =
-    "Repair the other findings. After a cursor that was set by hand, only a new baseline can be replayed.";
+    "Repair the other findings. Where the beginning has expired, or the cursor was set by hand, only a new baseline can be replayed.";
   return note("not-replayed", recordName(first.number), message, remedy);
 }
 

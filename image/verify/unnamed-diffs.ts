@@ -1,4 +1,3 @@
-import { diffName, type StepRecord } from "../chain/record.ts";
 import { emptyTree } from "../lib/object-id.ts";
 import { type Finding, note, problem } from "./finding.ts";
 import type { Gap } from "./follow-chain.ts";
@@ -6,11 +5,12 @@ import type { Gap } from "./follow-chain.ts";
 /**
  * Explains the diffs that no record names. Those that lead across a gap become part of the gap's finding.
  * @param unnamed their names, oldest first
+ * @param older those that were stored before the first record
  */
 export function explainUnnamed(
   unnamed: readonly string[],
   gaps: readonly Gap[],
-  first: StepRecord | undefined,
+  older: readonly string[],
 ): Finding[] {
   let rest = unnamed;
   const findings: Finding[] = [];
@@ -21,15 +21,12 @@ export function explainUnnamed(
     const diffs = path.length === 0 ? "" : ` The changes are still stored, in ${path.join(", ")}.`;
     findings.push({ ...finding, message: `${finding.message}${diffs}` });
   }
-  // The chain may continue from the cursor of a version without records. Then that version's diffs are here too.
-  const continues = first?.previous === null && first.from !== emptyTree;
-  const minute = continues ? minuteOf(diffName(first.from, first.to, new Date(first.scheduled))) : "";
-  const older = rest.filter((name) => minuteOf(name) <= minute);
   if (older.length > 0) {
-    const message = `${older.length} diffs, ${older[0]} to ${older.at(-1)}, are older than the first record: a version without records stored them, and they cannot be checked.`;
+    const message = `${older.length} diffs, ${older[0]} to ${older.at(-1)}, are older than the first record, and cannot be checked: their records have expired, or a version without records stored them.`;
     findings.push(note("older-diffs", older[0] ?? "", message, "Nothing."));
   }
-  for (const name of rest.slice(older.length)) {
+  const explained = new Set(older);
+  for (const name of rest.filter((name) => !explained.has(name))) {
     const message = `No record names ${name}, so it is not part of the chain: its run lost the step to another run, or somebody else stored it.`;
     const remedy = "Move it elsewhere: a sum of all diffs would count its changes twice.";
     findings.push(problem("orphan", name, message, remedy));
@@ -53,5 +50,3 @@ export function pathAcross({ from, to }: Omit<Gap, "finding">, unnamed: readonly
   }
   return path;
 }
-
-const minuteOf = (diff: string) => diff.slice(0, 15);

@@ -1,6 +1,7 @@
 import { type CompleteStep, recordName, recordPrefix, type StepRecord } from "../chain/record.ts";
 import { CursorError } from "../lib/errors.ts";
 import type { Cursor, CursorStore, ObjectStore, Stores } from "../stores/stores.ts";
+import { findBeginning, withoutExpired } from "./beginning.ts";
 import { checkCursor } from "./check-cursor.ts";
 import { checkDiffs } from "./check-diffs.ts";
 import { type Finding, note, problem, restore } from "./finding.ts";
@@ -21,15 +22,19 @@ export interface VerifyOptions {
 /** Compares the records, the diffs and the cursor of a repository with each other. @throws StoreError, CursorError */
 export async function verify(stores: Stores, options: VerifyOptions): Promise<Verification> {
   const { objects } = stores;
-  const records = await readRecords(objects, options.onProgress);
-  const { steps, findings, gaps } = followChain(records, Date.now(), options.leaseMilliseconds);
+  const now = Date.now();
+  const found = await readRecords(objects, options.onProgress);
+  const records = withoutExpired(found, now);
+  const { steps, findings, gaps, missing } = followChain(records, now, options.leaseMilliseconds);
   // After the records, so that every diff that they name must be there.
   const stored = await listDiffs(objects);
   const { cursor, unreadable } = await readCursor(stores.cursor);
 
+  const unnamed = records.length === 0 ? [] : await findUnnamed(objects, [...stored.keys()], found);
+  const beginning = findBeginning(steps, records, missing, stored, unnamed, now);
   const complete = steps.filter((step): step is CompleteStep => step.state === "complete");
-  const { sound, ...diffs } = await checkDiffs(objects, complete, stored, options.onProgress);
-  const unnamed = records.length === 0 ? [] : await findUnnamed(objects, [...stored.keys()], records);
+  const lasting = complete.filter((step) => !beginning.expired.has(step));
+  const { sound, ...diffs } = await checkDiffs(objects, lasting, stored, options.onProgress);
   const tail = records.at(-1)?.record === undefined ? undefined : steps.at(-1);
   const lost = findLostTail(tail, cursor, unnamed);
   const position =
@@ -37,9 +42,16 @@ export async function verify(stores: Stores, options: VerifyOptions): Promise<Ve
   const replayed = options.replay ? await replay(complete, sound, objects, options) : undefined;
   return {
     findings: [
-      ...(records.length === 0 ? [explainNoRecords(options.cursorName, cursor, stored.size)] : []),
+      ...(records.length === 0
+        ? [explainNoRecords(options.cursorName, cursor, stored.size, found.length > 0)]
+        : []),
+      ...(beginning.finding ? [beginning.finding] : []),
       ...findings,
-      ...explainUnnamed(unnamed, [...gaps, ...lost], steps[0]),
+      ...explainUnnamed(
+        unnamed,
+        [...(beginning.gap ? [beginning.gap] : []), ...gaps, ...lost],
+        beginning.olderDiffs,
+      ),
       ...diffs.findings,
       ...(unreadable ? [unreadable] : []),
       ...(position ? [position] : []),
@@ -100,9 +112,16 @@ function findLostTail(
   return [{ ...ends, finding: problem("gap", name, message, restore) }];
 }
 
-function explainNoRecords(cursorName: string, cursor: Cursor | undefined, diffs: number): Finding {
-  if (diffs === 0) {
-    const message = `Nothing was collected to this destination yet${cursor ? `; the cursor is at ${cursor.commit}` : ""}.`;
+function explainNoRecords(
+  cursorName: string,
+  cursor: Cursor | undefined,
+  diffs: number,
+  hasExpired: boolean,
+): Finding {
+  if (diffs === 0 || hasExpired) {
+    const message = cursor
+      ? `Nothing is stored at this destination, but the cursor is at ${cursor.commit}: everything has expired or was deleted, or nothing was collected yet.`
+      : "Nothing was collected to this destination yet.";
     const remedy = "Nothing, if that is right. Otherwise check the destination.";
     return note("nothing-collected", cursorName, message, remedy);
   }

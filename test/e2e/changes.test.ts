@@ -31,7 +31,7 @@ describe.skipIf(missing !== undefined)(`a live stack${missing ? ` (${missing})` 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "git-diff-changes-"));
     emulated = await startAws();
-    environment = await terraformEnvironment(emulated, folder);
+    environment = terraformEnvironment(emulated, folder);
     const client = {
       endpoint: emulated.motoEndpoint,
       region: environment.AWS_REGION,

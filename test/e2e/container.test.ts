@@ -53,7 +53,7 @@ describe.skipIf(missing !== undefined)(`the whole way${missing ? ` (${missing})`
         network: { subnets: ["subnet-0123456789abcdef0"], securityGroups: ["sg-0123456789abcdef0"] },
         repositories: [{ name: "api", url: host.url("acme/api"), credentials: "host" }],
       },
-      await terraformEnvironment(aws, folder),
+      terraformEnvironment(aws, folder),
     );
     await deployment.init();
     await deployment.apply();

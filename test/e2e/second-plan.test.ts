@@ -42,7 +42,7 @@ describe.skipIf(missing !== undefined)(`a second plan on AWS${missing ? ` (${mis
     folder = mkdtempSync(join(tmpdir(), "git-diff-second-plan-"));
     emulated = await startAws(rewrite);
     const { endpoint, motoEndpoint } = emulated;
-    const environment = { ...(await terraformEnvironment(emulated, folder)), AWS_ENDPOINT_URL: endpoint };
+    const environment = { ...terraformEnvironment(emulated, folder), AWS_ENDPOINT_URL: endpoint };
     const { AWS_ACCESS_KEY_ID = "", AWS_SECRET_ACCESS_KEY = "" } = emulated.environment;
     const client = {
       region: STACK.region,

@@ -48,6 +48,10 @@ beforeAll(async () => {
   await sh("bash", "-euc", documentedSwitch());
 });
 
+test("can be installed again, from the lock file that it wrote", async () => {
+  await sh("npm", "ci", "--dry-run");
+});
+
 test("has the same types", async () => {
   await sh("node_modules/.bin/tsc", "-p", ".");
 });

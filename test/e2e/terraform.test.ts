@@ -15,6 +15,7 @@ import {
   GetBucketEncryptionCommand,
   GetBucketPolicyCommand,
   GetBucketTaggingCommand,
+  PutBucketPolicyCommand,
 } from "@aws-sdk/client-s3";
 import { GetScheduleCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
 import { GetParameterCommand, PutParameterCommand } from "@aws-sdk/client-ssm";
@@ -45,7 +46,7 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "git-diff-terraform-"));
     emulated = await startAws();
-    environment = await terraformEnvironment(emulated, folder);
+    environment = terraformEnvironment(emulated, folder);
     aws = clients(emulated);
     kmsKey = (await aws.kms.send(new CreateKeyCommand({}))).KeyMetadata?.Arn ?? "";
     network = await existingNetwork(aws.ec2);
@@ -93,7 +94,7 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
           name: "guarded",
           kmsKey,
           vpc: { cidr: "172.31.0.0/16", flowLogs: true },
-          accessLogs: await emulated.createBucket("access-logs"),
+          accessLogs: await logBucket(emulated),
           alarms: ["ops@acme.com", "data@acme.com"],
           permissionsBoundary: "arn:aws:iam::123456789012:policy/developer",
           rolePath: "/acme/data/",
@@ -155,6 +156,15 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     expect(addresses(deployments.tofu)).toEqual(addresses(deployments.smallest));
     const providers = resources(deployments.tofu).map(({ provider }: Address) => provider);
     expect([...new Set(providers)]).toEqual(['provider["registry.opentofu.org/hashicorp/aws"]']);
+  });
+
+  test.skipIf(noTofu !== undefined)("takes over OpenTofu's state, and gives it back", async () => {
+    const { tofu } = deployments as Required<typeof deployments>;
+    for (const program of ["terraform", "tofu"] as const) {
+      tofu.program = program;
+      await tofu.init();
+      await tofu.planNothing();
+    }
   });
 
   test("schedules this very task, in this cluster and these subnets, with this environment", async () => {
@@ -605,6 +615,20 @@ function clients({ motoEndpoint, environment, s3, ssm }: Aws) {
     s3,
     ssm,
   };
+}
+
+/** Makes a bucket that S3 may write its access logs to. Returns its name. */
+async function logBucket({ s3, createBucket }: Aws): Promise<string> {
+  const Bucket = await createBucket("access-logs");
+  const Statement = {
+    Effect: "Allow",
+    Principal: { Service: "logging.s3.amazonaws.com" },
+    Action: "s3:PutObject",
+    Resource: `arn:aws:s3:::${Bucket}/*`,
+  };
+  const Policy = JSON.stringify({ Version: "2012-10-17", Statement: [Statement] });
+  await s3.send(new PutBucketPolicyCommand({ Bucket, Policy }));
+  return Bucket;
 }
 
 /** Two subnets and a security group of the account's default VPC. */

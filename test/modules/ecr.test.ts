@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { ref, SMALLEST, Template } from "../fixtures/template.ts";
+import { parseOne } from "../fixtures/configuration.ts";
+import { IMAGE, ref, SMALLEST, Template } from "../fixtures/template.ts";
 
 const built = new Template({ ...SMALLEST, image: "build" });
 
@@ -32,9 +33,23 @@ describe("an image that is built", () => {
   });
 
   test("is built for ARM64 from the project's folder, and tagged with the hash of its sources", () => {
-    expect(built.get("docker_image.ecr_image")).toMatchObject({
-      name: expect.stringMatching(/^\$\{aws_ecr_repository\.ecr\.repository_url\}:[0-9a-f]{64}$/),
-      build: { dockerfile: "image/Dockerfile", platform: "linux/arm64", builder: "default" },
+    const { name, build } = built.get("docker_image.ecr_image");
+    expect(name).toMatch(/^\$\{aws_ecr_repository\.ecr\.repository_url\}:[0-9a-f]{64}$/);
+    const { context } = build as { context: string };
+    expect(context).toStartWith("../../../");
+    expect(build).toEqual({
+      context,
+      dockerfile: `${context}/image/Dockerfile`,
+      platform: "linux/arm64",
+      build_args: { SOURCE_DATE_EPOCH: "0" },
+      builder: "default",
+    });
+  });
+
+  test("is built by one exact version of the provider", () => {
+    expect(built.json.terraform.required_providers.docker).toEqual({
+      source: "kreuzwerker/docker",
+      version: "3.6.2",
     });
   });
 
@@ -71,5 +86,25 @@ describe("an image that is built", () => {
     const [docker] = built.json.provider.docker ?? [];
     expect(JSON.stringify(docker)).toContain(".dkr.ecr.eu-west-1.");
     expect(JSON.stringify(docker)).not.toContain("aws_ecr_repository");
+  });
+});
+
+describe("in a region where the Docker provider cannot sign in to ECR", () => {
+  test.each(["cn-north-1", "eusc-de-east-1", "us-isob-east-1"])("%s, a build is refused", (region) => {
+    const { image: _, ...smallest } = SMALLEST;
+    for (const [image, shown] of [
+      ["build", '= "build"'],
+      [undefined, "(missing)"],
+    ]) {
+      expect(() => parseOne({ ...smallest, region, ...(image && { image }) })).toThrow(
+        `gitDiff.image ${shown} cannot be pushed in ${region}, because the Docker provider signs in to amazonaws.com only; run "npm run image -- --push <repository>", and write the reference that it prints`,
+      );
+    }
+  });
+
+  test("an image that is there is taken", () => {
+    const image = IMAGE.replace("eu-west-1.amazonaws.com", "cn-north-1.amazonaws.com.cn");
+    expect(parseOne({ ...SMALLEST, region: "cn-north-1", image }).image).toBe(image);
+    expect(parseOne({ ...SMALLEST, region: "us-gov-west-1", image: "build" }).image).toBe("build");
   });
 });

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFile } from "node:fs/promises";
 import { connect, type Server } from "node:net";
 import { createServer } from "node:tls";
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
@@ -7,6 +8,8 @@ import { type Certificate, makeCertificate } from "../../fixtures/certificate.ts
 import { startConnectProxy } from "../../fixtures/connect-proxy.ts";
 import type { Repository } from "../../fixtures/repository.ts";
 import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
+
+setDefaultTimeout(30_000);
 
 // A name for which the emulator does not look for a bucket in it.
 const name = "localhost";
@@ -40,6 +43,29 @@ describe("a private authority", () => {
     const AWS_ENDPOINT_URL = `https://127.0.0.1:${port}`;
     const ran = await target.run({ AWS_ENDPOINT_URL, AWS_CA_BUNDLE: certificate.ca });
     expect(ran).toMatchObject({ status: 0, stderr: "" });
+    await target.expectCollected();
+  });
+
+  test.each([
+    ["itself", (pem: string) => pem],
+    ["with blanks for line breaks", (pem: string) => pem.replaceAll("\n", " ")],
+    ["with \\n for line breaks, after a comment", (pem: string) => `# Ours\\n${pem.replaceAll("\n", "\\n")}`],
+  ])("that AWS_CA_BUNDLE holds, %s, is trusted", async (_, form) => {
+    const target = await testbed.target(repository);
+    const AWS_CA_BUNDLE = form(await readFile(certificate.ca, "utf8"));
+    const ran = await target.run({ AWS_ENDPOINT_URL: `https://127.0.0.1:${port}`, AWS_CA_BUNDLE });
+    expect(ran).toMatchObject({ status: 0, stderr: "" });
+    await target.expectCollected();
+  });
+
+  test("that is one of the usual ones stays trusted beside certificates in AWS_CA_BUNDLE, and not beside a file", async () => {
+    await using other = await makeCertificate({ names: [name] });
+    const target = await testbed.target(repository);
+    const usual = { AWS_ENDPOINT_URL: `https://127.0.0.1:${port}`, NODE_EXTRA_CA_CERTS: certificate.ca };
+    const ran = await target.run({ ...usual, AWS_CA_BUNDLE: other.ca });
+    await target.expectFailed(ran, "cursor-unreadable", "certificate");
+    const AWS_CA_BUNDLE = await readFile(other.ca, "utf8");
+    expect(await target.run({ ...usual, AWS_CA_BUNDLE })).toMatchObject({ status: 0, stderr: "" });
     await target.expectCollected();
   });
 
