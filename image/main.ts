@@ -73,7 +73,7 @@ async function start(
     const failed =
       args.command === "verify"
         ? await verify(opened, args.options.replay === true, signal)
-        : await run(args.command, opened, signal);
+        : await run(opened, signal);
     return failed.length > 0 ? status.someFailed : status.success;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -133,7 +133,6 @@ async function openLocal(args: Arguments, environment: Environment): Promise<Ope
 
 /** Returns the labels of the repositories that failed, as `verify` does. */
 async function run(
-  command: "collect" | "mirror",
   { repositories, storesOf, settings, identity, isGone }: Opened,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
@@ -152,14 +151,13 @@ async function run(
     gitVersion: () => (gitVersion ??= readGitVersion(signal)),
     isGone,
   };
-  const work: Work =
-    command === "mirror"
-      ? (repository, signal, onProgress) =>
-          mirror(repository, storesOf(repository, signal).objects, settings, services, signal, onProgress)
-      : (repository, signal, onProgress) =>
-          collect(repository, storesOf(repository, signal), settings, services, signal, onProgress);
-  const done = command === "mirror" ? "mirrored" : "collected";
-  const summary = await runAll(done, repositories, work, settings, services.hosts, signal, report);
+  const work: Work = (repository, signal, onProgress) => {
+    const stores = storesOf(repository, signal);
+    return repository.mirror
+      ? mirror(repository, stores.objects, settings, services, signal, onProgress)
+      : collect(repository, stores, settings, services, signal, onProgress);
+  };
+  const summary = await runAll(repositories, work, settings, services.hosts, signal, report);
   report.summary(summary);
   return summary.failed;
 }
