@@ -168,7 +168,10 @@ function toStoreError(bucket: string, key: string, access: Access, error: Error)
     return new StoreError(
       "store-denied",
       message,
-      `Allow the task role ${permissions[access]} there.`,
+      // Where a key encrypts the bucket, S3 names what is missing for the key.
+      /kms:/.test(error.message)
+        ? "Allow the task role kms:GenerateDataKey and kms:Decrypt on the bucket's key."
+        : `Allow the task role ${permissions[access]} there.`,
       cause,
     );
   }
