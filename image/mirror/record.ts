@@ -45,6 +45,8 @@ const facts = {
   replaces: z.array(z.string()),
   /** The packs to read after the step, newest first. */
   packs: z.array(z.string()),
+  /** The refs that the host did not send, which are as they were before. */
+  refused: z.array(z.string()).optional(),
   gitVersion: z.string(),
   workerVersion: z.string(),
   started: z.iso.datetime(),
