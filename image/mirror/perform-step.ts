@@ -2,17 +2,16 @@ import { readFile } from "node:fs/promises";
 import packageFile from "../../package.json" with { type: "json" };
 import type { Claim } from "../chain/claim.ts";
 import { openIndex } from "../git/pack-index.ts";
-import { inParallel } from "../lib/parallel.ts";
-import { incomplete, proveClosure, readIndex } from "./closure.ts";
+import { incomplete, proveClosure } from "./closure.ts";
 import { choosePacks, mergePacks, sizesOf } from "./consolidate.ts";
 import type { MirrorContext } from "./context.ts";
 import { fetchParts } from "./fetch-parts.ts";
+import { findRewritten } from "./find-rewritten.ts";
+import { type Indexes, openIndexes } from "./indexes.ts";
 import type { ClaimedMirrorStep, CompleteMirrorStep } from "./record.ts";
 import { detachedHead, type Refusals, withoutRefused } from "./refusals.ts";
 import { changesBetween, type State, stateId } from "./state.ts";
 import { storePack } from "./store-pack.ts";
-
-const indexesAtOnce = 8;
 
 /** What a step is about. */
 export interface StepPlan {
@@ -39,8 +38,10 @@ export async function performStep(
 ): Promise<CompleteMirrorStep | undefined> {
   const { before, after, packs, refused } = plan;
   try {
-    const { pack, replaces } = await fetchAndStore(context, plan);
+    const indexes = openIndexes(context.objects, packs);
+    const { pack, replaces } = await fetchAndStore(context, plan, indexes);
     const { state, left } = withoutRefused(after, before, refused);
+    const refs = changesBetween(before, state);
     if (left.length > 0 && stateId(state) === claim.record.from) {
       await claim.release();
       return undefined;
@@ -51,7 +52,8 @@ export async function performStep(
       state: "complete",
       to: stateId(state),
       head: state.head,
-      refs: changesBetween(before, state),
+      refs,
+      ...(await findRewritten(context.objects, refs, indexes)),
       ...(left.length > 0 && { refused: left.map(({ name }) => name) }),
       pack,
       replaces,
@@ -73,6 +75,7 @@ const nothingNew = { pack: null, replaces: [] };
 async function fetchAndStore(
   context: MirrorContext,
   { before, after, packs, refused }: StepPlan,
+  indexes: Indexes,
 ): Promise<Pick<CompleteMirrorStep, "pack" | "replaces">> {
   const { objects, onProgress } = context;
   const here = new Set(before.refs.map(({ id }) => id));
@@ -81,7 +84,7 @@ async function fetchAndStore(
   const detached = detachedHead(after);
   if (detached !== undefined && after.head !== before.head) tips.push({ name: "HEAD", id: detached });
   if (tips.length === 0) return nothingNew;
-  const earlier = await inParallel(packs, indexesAtOnce, (name) => readIndex(objects, name));
+  const earlier = await indexes.published();
   // What is in a pack is there with everything it needs: a branch that was deleted may come back.
   const isHere = (id: string) => earlier.some((index) => index.has(id));
   const wanted = [...new Set(tips.map(({ id }) => id))].filter((id) => !isHere(id));
@@ -104,6 +107,8 @@ async function fetchAndStore(
   const replaces = choosePacks(await sizesOf(objects, packs), bytes);
   const stored = parts.map(({ stored }) => stored);
   const merged = await mergePacks(objects, scratch, stored, replaces);
-  const pack = await storePack(objects, merged, openIndex(await readFile(merged.index)), onProgress);
+  const index = openIndex(await readFile(merged.index));
+  const pack = await storePack(objects, merged, index, onProgress);
+  indexes.add({ name: pack.name, index });
   return { pack, replaces };
 }

@@ -6,10 +6,14 @@ import { type MirrorStep, readMirrorChain } from "./read-chain.ts";
 import type { CompleteMirrorStep } from "./record.ts";
 import { applyChanges, headFile, infoRefsFile, noState, parseState, type State, stateId } from "./state.ts";
 
-const packsName = "objects/info/packs";
-const headName = "HEAD";
-const infoRefsName = "info/refs";
-const cursorName = "cursor";
+export const packsName = "objects/info/packs";
+export const headName = "HEAD";
+export const infoRefsName = "info/refs";
+export const cursorName = "cursor";
+
+/** The file of the dumb HTTP protocol: https://git-scm.com/docs/gitrepository-layout */
+export const packsFile = (packs: readonly string[]): string =>
+  `${packs.map((name) => `P ${name}.pack\n`).join("")}\n`;
 
 /** Up to where a mirror is published: the id of its state, and the number of the step that led there. */
 export interface MirrorCursor {
@@ -52,7 +56,7 @@ export async function readPublished(objects: ObjectStore): Promise<Published> {
 }
 
 /** The names of the published packs, newest first. */
-export const listedPacks = ({ packs }: Published): string[] =>
+export const listedPacks = ({ packs }: Pick<Published, "packs">): string[] =>
   [...(packs?.text ?? "").matchAll(/^P (pack-[0-9a-f]{40})\.pack$/gm)].map(([, name = ""]) => name);
 
 /**
@@ -130,7 +134,7 @@ type File = readonly [name: string, text: string, etag: string | undefined];
 /** Returns the files that differ from what is published, in the order in which to write them. */
 function filesOf(record: CompleteMirrorStep, state: State, { packs, head, infoRefs }: Published): File[] {
   const files = [
-    [packsName, `${record.packs.map((name) => `P ${name}.pack\n`).join("")}\n`, packs],
+    [packsName, packsFile(record.packs), packs],
     [headName, headFile(state), head],
     [infoRefsName, infoRefsFile(state), infoRefs],
   ] as const;
