@@ -1,5 +1,6 @@
 import type { Repository } from "../config/repository.ts";
 import type { ConfigError } from "../lib/errors.ts";
+import { refEvents } from "../mirror/ref-events.ts";
 import type { RunReport } from "../run/report.ts";
 import { isProblem } from "../verify/finding.ts";
 import type { VerifyReport } from "../verify/report.ts";
@@ -14,8 +15,11 @@ export function jsonRunReport(write: Write): RunReport {
     outcome(repository, outcome) {
       if (outcome.status === "mirrored") {
         const { storedAt } = outcome;
-        for (const { refs, state: _, schemaVersion: __, repository: ___, ...facts } of outcome.steps) {
+        for (const step of outcome.steps) {
+          const { refs, state: _, schemaVersion: __, repository: ___, ...facts } = step;
           event("mirrored", { ...nameOf(repository), storedAt, ...facts, refs: refs.length });
+          for (const { event: name, ...change } of refEvents(step))
+            event(name, { ...nameOf(repository), step: step.number, ...change });
         }
         return;
       }

@@ -3,6 +3,7 @@ import { labelOf } from "../config/repository.ts";
 import type { ConfigError } from "../lib/errors.ts";
 import { emptyTree } from "../lib/object-id.ts";
 import type { CompleteMirrorStep } from "../mirror/record.ts";
+import { type RefEvent, refEvents } from "../mirror/ref-events.ts";
 import type { Result, RunReport } from "../run/report.ts";
 import { type Finding, isProblem } from "../verify/finding.ts";
 import type { VerifyReport } from "../verify/report.ts";
@@ -79,9 +80,21 @@ function describeOutcome(outcome: Result): string {
   }
 }
 
-function describeMirrorStep({ number, kind, refs, pack }: CompleteMirrorStep): string {
+function describeMirrorStep(step: CompleteMirrorStep): string {
+  const { number, kind, refs, pack, refused = [] } = step;
   const content = pack ? `${plural(pack.objects, "object")} in ${pack.bytes} bytes` : "no new object";
-  return `  step ${number} (${kind}): ${plural(refs.length, "ref")} changed, ${content}`;
+  const lines = [
+    `step ${number} (${kind}): ${plural(refs.length, "ref")} changed, ${content}`,
+    ...refEvents(step).map(describeRef),
+    ...refused.map((name) => `! ${name} was refused by the host, and is as it was`),
+  ];
+  return lines.map((line) => `  ${line}`).join("\n");
+}
+
+function describeRef(change: RefEvent): string {
+  if (change.event === "ref-deleted") return `! ${change.ref} was deleted; it was at ${change.from}`;
+  const what = change.certain ? "was rewritten" : "may have been rewritten";
+  return `! ${change.ref} ${what}, from ${change.from} to ${change.to}`;
 }
 
 function describeStep({ record, storedAt }: CollectedStep): string {

@@ -91,9 +91,10 @@ export function s3Objects(
         fail(prefix, "read", error);
       }
     },
-    async *read(name) {
+    async *read(name, part) {
       try {
-        const request = new GetObjectCommand({ Bucket: bucket, Key: keyOf(name) });
+        const Range = part && `bytes=${part.start}-${part.start + part.length - 1}`;
+        const request = new GetObjectCommand({ Bucket: bucket, Key: keyOf(name), Range });
         const { Body } = await client.send(request, options());
         if (Body) yield* Body as Readable;
       } catch (error) {
