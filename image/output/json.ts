@@ -2,6 +2,7 @@ import type { Repository } from "../config/repository.ts";
 import type { ConfigError } from "../lib/errors.ts";
 import { refEvents } from "../mirror/ref-events.ts";
 import type { RunReport } from "../run/report.ts";
+import type { RestoreReport } from "../run/restore-report.ts";
 import { isProblem } from "../verify/finding.ts";
 import type { VerifyReport } from "../verify/report.ts";
 import { explain } from "./explain.ts";
@@ -62,9 +63,15 @@ export function jsonVerifyReport(write: Write): VerifyReport {
 export const writeConfigError = (write: Write, { code, problems, remedy }: ConfigError) =>
   eventWriter(write)("failed", { code, problems, remedy });
 
-/** Reports one event of a command that has no more to tell. */
-export const writeEvent = (write: Write, event: string, facts: object): void =>
-  eventWriter(write)(event, facts);
+/** Reports a restoration as one JSON line. */
+export function jsonRestoreReport(write: Write): RestoreReport {
+  const event = eventWriter(write);
+  return {
+    progress() {},
+    restored: (facts) => event("restored", facts),
+    failed: (facts) => event("failed", facts),
+  };
+}
 
 const eventWriter =
   (write: Write) =>

@@ -5,6 +5,7 @@ import { emptyTree } from "../lib/object-id.ts";
 import type { CompleteMirrorStep } from "../mirror/record.ts";
 import { type RefEvent, refEvents } from "../mirror/ref-events.ts";
 import type { Result, RunReport } from "../run/report.ts";
+import type { RestoreReport } from "../run/restore-report.ts";
 import { type Finding, isProblem } from "../verify/finding.ts";
 import type { VerifyReport } from "../verify/report.ts";
 import { explain } from "./explain.ts";
@@ -58,6 +59,21 @@ export function terminalVerifyReport(stream: NodeJS.WriteStream): VerifyReport {
       const total = `${verified} of ${repositories} verified in ${seconds.toFixed(1)} s`;
       lines.end(`${total}: ${plural(problems, "problem")}, ${plural(notes, "note")}\n`);
     },
+  };
+}
+
+/** Shows a restoration to a person. */
+export function terminalRestoreReport(stream: NodeJS.WriteStream, place: string): RestoreReport {
+  const lines = liveLines(stream);
+  const finish = (text: string) => {
+    lines.finish(place, text);
+    lines.end("");
+  };
+  return {
+    progress: (line) => lines.show(place, line),
+    restored: ({ folder, step, state }) =>
+      finish(`✓ ${place}\n  step ${step}, state ${state}\n  ${folder}\n`),
+    failed: ({ code, message, remedy }) => finish(`✗ ${place}\n  ${message} [${code}]\n  ${remedy}\n`),
   };
 }
 
