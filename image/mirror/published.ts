@@ -5,10 +5,14 @@ import type { ObjectStore, VersionedText } from "../stores/stores.ts";
 import type { CompleteMirrorStep } from "./record.ts";
 import { applyChanges, headFile, infoRefsFile, noState, parseState, type State, stateId } from "./state.ts";
 
-const packsName = "objects/info/packs";
-const headName = "HEAD";
-const infoRefsName = "info/refs";
-const cursorName = "cursor";
+export const packsName = "objects/info/packs";
+export const headName = "HEAD";
+export const infoRefsName = "info/refs";
+export const cursorName = "cursor";
+
+/** The file of the dumb HTTP protocol: https://git-scm.com/docs/gitrepository-layout */
+export const packsFile = (packs: readonly string[]): string =>
+  `${packs.map((name) => `P ${name}.pack\n`).join("")}\n`;
 
 /** Up to where a mirror is published: the id of its state, and the number of the step that led there. */
 export interface MirrorCursor {
@@ -51,7 +55,7 @@ export async function readPublished(objects: ObjectStore): Promise<Published> {
 }
 
 /** The names of the published packs, newest first. */
-export const listedPacks = ({ packs }: Published): string[] =>
+export const listedPacks = ({ packs }: Pick<Published, "packs">): string[] =>
   [...(packs?.text ?? "").matchAll(/^P (pack-[0-9a-f]{40})\.pack$/gm)].map(([, name = ""]) => name);
 
 /** Returns the state that is published, which the cursor names. @throws StoreError where the files are others */
@@ -86,9 +90,8 @@ export async function publish(
       `does not lead to the state ${record.to} of step ${record.number}`,
     );
   }
-  const packs = `${record.packs.map((name) => `P ${name}.pack\n`).join("")}\n`;
   const files = [
-    [packsName, packs, published.packs],
+    [packsName, packsFile(record.packs), published.packs],
     [headName, headFile(state), published.head],
     [infoRefsName, infoRefsFile(state), published.infoRefs],
     [cursorName, `${record.to} ${record.number}\n`, { etag: published.cursor.etag, text: "" }],
