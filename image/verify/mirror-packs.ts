@@ -42,19 +42,20 @@ export async function listPacks(objects: ObjectStore): Promise<Map<string, numbe
   return sizes;
 }
 
-/** Checks that all packs and indexes are there, in their size, and explains other objects. */
-export function checkSizes(packs: readonly MirrorPack[], sizes: ReadonlyMap<string, number>): Finding[] {
-  const needed = new Map(
-    packs.flatMap(({ name, bytes, indexBytes }) => [
-      [packName(name), bytes],
-      [indexName(name), indexBytes],
-    ]),
-  );
-  const findings = [...needed].flatMap(([name, bytes]) => {
-    const size = sizes.get(name);
+/** Checks that all packs and indexes are there, the packs in their size, and explains other objects. */
+export function checkSizes(
+  steps: readonly VerifiedStep[],
+  packs: readonly MirrorPack[],
+  sizes: ReadonlyMap<string, number>,
+): Finding[] {
+  const bytesOf = new Map(packs.map(({ name, bytes }) => [packName(name), bytes]));
+  // With those whose own record is missing.
+  const names = new Set([...packs.map(({ name }) => name), ...steps.flatMap(({ packs }) => packs)]);
+  const needed = new Set([...names].flatMap((name) => [packName(name), indexName(name)]));
+  const findings = [...needed].flatMap((name) => {
+    const [size, bytes] = [sizes.get(name), bytesOf.get(name)];
     if (size === undefined) return [missing(name)];
-    // An index of another size may be another pack's. That is found by reading it.
-    return size === bytes || name.endsWith(".idx") ? [] : [altered(name, `${size} bytes`, String(bytes))];
+    return bytes === undefined || size === bytes ? [] : [altered(name, `${size} bytes`, String(bytes))];
   });
   const others = [...sizes.keys()].filter((name) => !needed.has(name));
   return [...findings, ...others.map(unnamed)];

@@ -37,7 +37,9 @@ export async function checkPublished(
   );
   const position = "code" in cursor ? cursor : checkCursor(cursor, last, before);
   const findings = position ? [position] : [];
-  if (last.number === 0) return findings;
+  const isAhead = "number" in cursor && cursor.number > last.number;
+  // Where the last records are missing, the files are those of a step that nobody knows any more.
+  if (last.number === 0 || (isAhead && idOf(head?.text, infoRefs?.text) === cursor.state)) return findings;
   // A run that was killed while it published, or is at work, has published some of the files, in their order.
   const allowed = position?.level === "note" ? [last, before] : [last];
   const refs = checkRefs(head?.text ?? "", infoRefs?.text ?? "", allowed, steps);
@@ -85,8 +87,7 @@ function checkRefs(
 ): Finding | undefined {
   const [last = nothing, before] = allowed;
   const both = `${headName} and ${infoRefsName}`;
-  const state = parseState(head, infoRefs);
-  const id = state && stateId(state);
+  const id = idOf(head, infoRefs);
   if (allowed.some(({ to, number }) => (number === 0 ? head + infoRefs === "" : to === id))) return undefined;
   // HEAD is published first.
   const isNew = head === `${last.head}\n` || head === "";
@@ -102,6 +103,11 @@ function checkRefs(
   }
   const message = `${both} do not have the state ${last.to} of step ${last.number}, nor that of any other step: one of them was changed.`;
   return problem("refs-changed", infoRefsName, message, repairRefs(last));
+}
+
+function idOf(head = "", infoRefs = ""): string | undefined {
+  const state = parseState(head, infoRefs);
+  return state && stateId(state);
 }
 
 function otherPacks(listed: readonly string[], { number, packs }: Step): Finding {

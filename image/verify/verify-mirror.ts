@@ -38,7 +38,7 @@ export async function verifyMirror(
   const packs = packsOf(steps);
   const chosen = choosePart(packs, options.part);
   const stored = [
-    ...checkSizes(packs, sizes),
+    ...checkSizes(steps, packs, sizes),
     // A replay reads each pack anyway, and needs every index.
     ...(options.replay
       ? await checkContents(objects, packs, ["index"], sizes, onProgress)
