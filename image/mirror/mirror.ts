@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { Claim } from "../chain/claim.ts";
 import { isRecordName, leaseEnd, recordName, recordPrefix } from "../chain/record.ts";
@@ -8,14 +8,15 @@ import type { Settings } from "../config/settings.ts";
 import { connect, type Network } from "../fetch/connect.ts";
 import { makeScratchFolder, type ScratchFolder } from "../git/scratch-folder.ts";
 import { openScratchRepository } from "../git/scratch-repository.ts";
-import { GitError } from "../lib/errors.ts";
+import { GitError, StoreError } from "../lib/errors.ts";
 import { emptyTree } from "../lib/object-id.ts";
 import { processName } from "../lib/process-name.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import type { MirrorContext } from "./context.ts";
+import { readLastStep } from "./last-step.ts";
 import type { MirrorOutcome } from "./outcome.ts";
 import { performStep } from "./perform-step.ts";
-import { listedPacks, publish, publishedState, readMirrorCursor, readPublished } from "./published.ts";
+import { type MirrorCursor, publish, readMirrorCursor, readPublished } from "./published.ts";
 import { readState } from "./read-state.ts";
 import {
   type ClaimedMirrorStep,
@@ -94,7 +95,8 @@ async function mirrorSteps(context: MirrorContext): Promise<MirrorOutcome> {
       throw emptied(cursor.number);
     }
     if (!tail && stateId(state) === cursor.state) return done({ status: "unchanged", state: cursor.state });
-    const step = await mirrorStep(context, state, tail as Versioned<ClaimedMirrorStep> | undefined, now);
+    const claimed = tail as Versioned<ClaimedMirrorStep> | undefined;
+    const step = await mirrorStep(context, state, cursor, claimed, now);
     if (step) steps.push(step);
   }
   throw new Error("Other runs keep changing the mirror.");
@@ -104,21 +106,29 @@ async function mirrorSteps(context: MirrorContext): Promise<MirrorOutcome> {
 async function mirrorStep(
   context: MirrorContext,
   state: State,
+  cursor: MirrorCursor,
   tail: Versioned<ClaimedMirrorStep> | undefined,
   now: number,
 ): Promise<CompleteMirrorStep | undefined> {
   const { objects } = context;
+  const number = cursor.number + 1;
   const published = await readPublished(objects);
-  const before = publishedState(objects, published);
-  const number = published.cursor.number + 1;
-  if (tail && tail.record.number !== number) return undefined;
+  // The files may be older than a cursor that was moved meanwhile.
+  if (published.cursor.number !== cursor.number || (tail && tail.record.number !== number)) return undefined;
+  const last = await readLastStep(objects, published).catch(async (error) => {
+    // They may be newer than the cursor: another run has completed the next step, and is about to publish it.
+    const next = error instanceof StoreError && (await readRecordBy(parseMirrorRecord, objects, number));
+    if (next && next.record.state === "complete") return undefined;
+    throw error;
+  });
+  if (last === undefined) return undefined;
   const plan = {
     number,
     kind: number === 1 ? "baseline" : "change",
     from: number === 1 ? emptyTree : published.cursor.state,
     to: stateId(state),
     head: state.head,
-    refs: changesBetween(before, state),
+    refs: changesBetween(last.state, state),
     owner: context.owner,
     claimed: new Date(now).toISOString(),
     leaseSeconds: context.settings.leaseSeconds,
@@ -131,24 +141,17 @@ async function mirrorStep(
       )
     : await Claim.create<ClaimedMirrorStep>(objects, {
         ...plan,
-        ...(await linkTo(objects, number - 1)),
+        previous: last.previous,
+        before: last.before,
         schemaVersion: 1,
         payload: "mirror",
         state: "claimed",
         repository: context.url,
       });
   if (claim === undefined) return undefined;
-  const record = await performStep(context, claim, before, listedPacks(published));
+  const record = await performStep(context, claim, last.state, last.packs);
   await publish(objects, record, published);
   return record;
-}
-
-/** Names the record before, by name and by hash. */
-async function linkTo(objects: ObjectStore, number: number) {
-  if (number === 0) return { previous: null, before: null };
-  const name = recordName(number);
-  const { text = "" } = (await objects.get(name)) ?? {};
-  return { previous: name, before: createHash("sha256").update(text).digest("hex") };
 }
 
 /** Reads the newest record behind a number. There is one at most, but for runs that are at work now. */

@@ -22,10 +22,15 @@ type Step = Pick<VerifiedStep, "number" | "to" | "head" | "packs">;
 /** Before the first step. A file that is not there is empty. */
 const nothing: Step = { number: 0, to: emptyTree, head: "", packs: [] };
 
-/** Compares the cursor and the files that plain git reads with the newest step. @throws StoreError */
+/**
+ * Compares the cursor and the files that plain git reads with the newest step.
+ * @param isChanged whether that step's record is known to be wrong
+ * @throws StoreError
+ */
 export async function checkPublished(
   objects: ObjectStore,
   steps: readonly VerifiedStep[],
+  isChanged: boolean,
 ): Promise<Finding[]> {
   const last = steps.at(-1) ?? nothing;
   const before = steps.at(-2) ?? nothing;
@@ -37,9 +42,12 @@ export async function checkPublished(
   );
   const position = "code" in cursor ? cursor : checkCursor(cursor, last, before);
   const findings = position ? [position] : [];
-  const isAhead = "number" in cursor && cursor.number > last.number;
-  // Where the last records are missing, the files are those of a step that nobody knows any more.
-  if (last.number === 0 || (isAhead && idOf(head?.text, infoRefs?.text) === cursor.state)) return findings;
+  if (last.number === 0) return findings;
+  if ("number" in cursor && cursor.state === idOf(head?.text, infoRefs?.text)) {
+    // The cursor and the refs agree, so it is the record that is wrong, or missing.
+    if (isChanged && cursor.number === last.number) return [];
+    if (cursor.number > last.number) return findings;
+  }
   // A run that was killed while it published, or is at work, has published some of the files, in their order.
   const allowed = position?.level === "note" ? [last, before] : [last];
   const refs = checkRefs(head?.text ?? "", infoRefs?.text ?? "", allowed, steps);

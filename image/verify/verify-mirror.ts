@@ -1,7 +1,8 @@
+import { recordName } from "../chain/record.ts";
 import type { Part } from "../config/place.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import { isProblem, problem } from "./finding.ts";
-import { readMirror } from "./mirror-chain.ts";
+import { type MirrorChain, readMirror } from "./mirror-chain.ts";
 import { checkLocks } from "./mirror-locks.ts";
 import { checkContents, checkSizes, choosePart, listPacks, packsOf } from "./mirror-packs.ts";
 import { checkPublished } from "./mirror-published.ts";
@@ -23,14 +24,22 @@ export async function verifyMirror(
   options: VerifyMirrorOptions,
 ): Promise<Verification> {
   const { onProgress } = options;
+  const checkFiles = ({ steps, findings }: MirrorChain) => {
+    const last = recordName(steps.at(-1)?.number ?? 0);
+    return checkPublished(
+      objects,
+      steps,
+      findings.some(({ object }) => object === last),
+    );
+  };
   let chain = await readMirror(objects, onProgress);
-  let published = await checkPublished(objects, chain.steps);
+  let published = await checkFiles(chain);
   while (published.some(isProblem)) {
     // A run may have completed a step since, which it has published, or was publishing then.
     const now = await readMirror(objects, onProgress);
     if (now.steps.length === chain.steps.length) break;
     chain = now;
-    published = await checkPublished(objects, chain.steps);
+    published = await checkFiles(chain);
   }
   const { steps, records } = chain;
   // After the records, so that every pack that they name must be there.

@@ -140,7 +140,6 @@ const damages: Damage[] = [
     "a last record without its own pack in its list",
     (mirror) => amendRecord(mirror, 5, (known) => ({ ...known, packs: known.packs.slice(1) })),
     "! record-changed 5",
-    "! packs-list-changed objects/info/packs",
   ],
   [
     "a record that tells of another force push",
@@ -149,6 +148,11 @@ const damages: Damage[] = [
         const [[name, , ...rest]] = known.refs;
         return { ...known, refs: [[name, "1".repeat(40), ...rest]] };
       }),
+    "! record-changed 5",
+  ],
+  [
+    "a last record that leads to another state",
+    (mirror) => amendRecord(mirror, 5, (known) => ({ ...known, to: "1".repeat(40) })),
     "! record-changed 5",
   ],
   [
