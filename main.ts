@@ -19,7 +19,7 @@ import { Ecr } from "./modules/ecr.ts";
 import { FlowLogs, type FlowLogsProps } from "./modules/flow-logs.ts";
 import { prebuilt } from "./modules/image-reference.ts";
 import { describeRenames } from "./modules/renames.ts";
-import type { Repository } from "./modules/repository.ts";
+import { hasDiffs, hasMirror, type Repository } from "./modules/repository.ts";
 import { bucketPolicy, existingBucket } from "./modules/results.ts";
 import { Schedule } from "./modules/schedule.ts";
 import { ScheduleGroup } from "./modules/schedule-group.ts";
@@ -62,7 +62,8 @@ export class GitDiff extends TerraformStack {
       : new Bucket(this, "results", {
           name: `${name}-results-${account.id}`,
           accessLogs: configuration.accessLogs,
-          retentionDays: configuration.resultRetentionDays,
+          retention: retentionOf(configuration.resultRetentionDays, repositories),
+          mirrors: repositories.some(hasMirror),
           kmsKey,
         });
     const root = import.meta.dirname;
@@ -145,6 +146,7 @@ export class GitDiff extends TerraformStack {
           bucketPolicy(
             account,
             results,
+            repositories,
             tasks.map(({ task }) => task.roleArn),
           ),
         ],
@@ -191,6 +193,13 @@ export class GitDiff extends TerraformStack {
       new TerraformOutput(this, id, { description, value });
     }
   }
+}
+
+/** Expires diffs alone where there are mirrors, which need all that they have. */
+function retentionOf(days: number | undefined, repositories: readonly Repository[]) {
+  if (days === undefined) return undefined;
+  if (!repositories.some(hasMirror)) return { days, prefixes: undefined };
+  return { days, prefixes: repositories.filter(hasDiffs).map(({ name }) => `${name}/`) };
 }
 
 /** Adds the stacks that are configured. Throws one ConfigurationError that lists all problems, limits of AWS included. */

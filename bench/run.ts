@@ -6,19 +6,26 @@ import { git } from "../test/fixtures/git.ts";
 import { compareWays } from "./compare.ts";
 import { collectFleets } from "./fleet.ts";
 import { collectLargeSteps } from "./large.ts";
+import { compareMirrors } from "./mirror.ts";
 import { note, openSetting } from "./setting.ts";
 
-const usage = `Usage: npm run bench -- [--repo PATH-OR-URL] [--days N]
+const usage = `Usage: npm run bench -- [--repo PATH-OR-URL] [--days N] [--mirror]
 
 Serves the repository over smart HTTP on loopback, takes the commits of its newest N days (default: 1) and collects
 them in three ways: the obvious one (clone everything, git diff to a file, upload it), this worker, and the floor (the
 bare git commands of the worker's best way, ls-remote, fetch and diff, with nothing around them). Prints them side by side, and as ratios.
+Then it mirrors the repository, beside two ways to do so with git and the AWS command line; with --mirror, that alone.
 Then it collects many small repositories in one run, and steps that are large in one way or another. This takes a quarter of an hour.
 `;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { repo: { type: "string" }, days: { type: "string", default: "1" }, help: { type: "boolean" } },
+    options: {
+      repo: { type: "string" },
+      days: { type: "string", default: "1" },
+      mirror: { type: "boolean" },
+      help: { type: "boolean" },
+    },
   });
   if (values.help) {
     process.stdout.write(usage);
@@ -26,7 +33,12 @@ async function main(): Promise<void> {
   }
   const setting = await openSetting();
   try {
-    if (values.repo) await compareWays(setting, await place(values.repo, setting.root), Number(values.days));
+    if (values.repo) {
+      const path = await place(values.repo, setting.root);
+      if (!values.mirror) await compareWays(setting, path, Number(values.days));
+      await compareMirrors(setting, path, Number(values.days));
+    }
+    if (values.mirror) return;
     await collectFleets(setting);
     await collectLargeSteps(setting);
   } finally {

@@ -72,9 +72,7 @@ async function start(
     if (args.command === "restore") return await restoreMirror(args, environment, signal);
     const opened = await (args.local ? openLocal : openWorker)(args, environment);
     const failed =
-      args.command === "verify"
-        ? await verify(opened, args, environment, signal)
-        : await run(args.command, opened, signal);
+      args.command === "verify" ? await verify(opened, args, environment, signal) : await run(opened, signal);
     return failed.length > 0 ? status.someFailed : status.success;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -140,7 +138,6 @@ async function openLocal(args: Arguments, environment: Environment): Promise<Ope
 
 /** Returns the labels of the repositories that failed, as `verify` does. */
 async function run(
-  command: "collect" | "mirror",
   { repositories, storesOf, settings, identity, isGone }: Opened,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
@@ -159,14 +156,13 @@ async function run(
     gitVersion: () => (gitVersion ??= readGitVersion(signal)),
     isGone,
   };
-  const work: Work =
-    command === "mirror"
-      ? (repository, signal, onProgress) =>
-          mirror(repository, storesOf(repository, signal).objects, settings, services, signal, onProgress)
-      : (repository, signal, onProgress) =>
-          collect(repository, storesOf(repository, signal), settings, services, signal, onProgress);
-  const done = command === "mirror" ? "mirrored" : "collected";
-  const summary = await runAll(done, repositories, work, settings, services.hosts, signal, report);
+  const work: Work = (repository, signal, onProgress) => {
+    const stores = storesOf(repository, signal);
+    return repository.mirror
+      ? mirror(repository, stores.objects, settings, services, signal, onProgress)
+      : collect(repository, stores, settings, services, signal, onProgress);
+  };
+  const summary = await runAll(repositories, work, settings, services.hosts, signal, report);
   report.summary(summary);
   return summary.failed;
 }
@@ -182,45 +178,43 @@ async function verify(
     import("./verify/verify.ts"),
     import("./verify/verify-mirror.ts"),
   ]);
-  const replay = args.options.replay === true;
-  const leaseMilliseconds = settings.leaseSeconds * 1_000;
-  const ofRepositories = repositories.map(
-    (repository): Verifiable => ({
+  const part = parsePart(args.options);
+  const options = { replay: args.options.replay === true, leaseMilliseconds: settings.leaseSeconds * 1_000 };
+  const configured = repositories.map((repository): Verifiable => {
+    const { destination, cursor } = repository;
+    return {
       label: labelOf(repository),
       name: nameOf(repository),
-      destination: repository.destination,
-      verify: (signal, onProgress) =>
-        diffs.verify(storesOf(repository, signal), {
-          cursorName: repository.cursor,
-          leaseMilliseconds,
-          replay,
-          signal,
-          onProgress,
-        }),
-    }),
-  );
-  const part = parsePart(args.options);
-  if (part && placesIn(args, environment).length === 0) {
-    throw new ConfigError(["--part divides the packs of mirrors: give the place of one."]);
-  }
-  const ofPlaces = placesIn(args, environment).map(
+      destination,
+      verify(signal, onProgress) {
+        const stores = storesOf(repository, signal);
+        return repository.mirror
+          ? mirrors.verifyMirror(stores.objects, { ...options, part, signal, onProgress })
+          : diffs.verify(stores, { ...options, cursorName: cursor, signal, onProgress });
+      },
+    };
+  });
+  const places = placesIn(args, environment).map(
     (place): Verifiable => ({
       label: place,
       name: { place },
       destination: place,
       verify: async (signal, onProgress) =>
         mirrors.verifyMirror(await openPlace(place, environment, signal), {
-          replay,
+          ...options,
           part,
           signal,
           onProgress,
         }),
     }),
   );
+  if (part && places.length === 0 && !repositories.some(({ mirror }) => mirror)) {
+    throw new ConfigError(["--part divides the packs of mirrors, and none is named: give the place of one."]);
+  }
   const report = process.stdout.isTTY
     ? (await import("./output/terminal.ts")).terminalVerifyReport(process.stdout)
     : jsonVerifyReport(writeLine);
-  const summary = await verifyAll([...ofRepositories, ...ofPlaces], settings, signal, report);
+  const summary = await verifyAll([...configured, ...places], settings, signal, report);
   report.summary(summary);
   return summary.failed;
 }

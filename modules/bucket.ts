@@ -8,7 +8,7 @@ import { S3BucketServerSideEncryptionConfigurationA } from "@cdktf/provider-aws/
 import { S3BucketVersioningA } from "@cdktf/provider-aws/lib/s3-bucket-versioning";
 import type { ITerraformDependable } from "cdktf";
 import { Construct } from "constructs";
-import { policyDocument } from "./iam.ts";
+import { policyDocument, type Statement } from "./iam.ts";
 import type { Results } from "./results.ts";
 
 export interface BucketProps {
@@ -16,8 +16,10 @@ export interface BucketProps {
   readonly name: string;
   /** The name of the bucket that S3 writes a log of every access to. @default - no log */
   readonly accessLogs?: string;
-  /** Days until an object expires. @default - objects are kept */
-  readonly retentionDays?: number;
+  /** Days until an object expires: all, or those whose names begin with one of these. @default - objects are kept */
+  readonly retention?: { readonly days: number; readonly prefixes: readonly string[] | undefined };
+  /** Whether there are mirrors, whose packs nobody may replace. */
+  readonly mirrors: boolean;
   /** ARN of the KMS key that encrypts objects. @default - S3's own key */
   readonly kmsKey?: string;
 }
@@ -60,6 +62,7 @@ export class Bucket extends Construct implements Results {
         },
       ],
     });
+    const { days, prefixes } = props.retention ?? {};
     new S3BucketLifecycleConfiguration(this, "lifecycle", {
       bucket,
       rule: [
@@ -70,10 +73,14 @@ export class Bucket extends Construct implements Results {
           abortIncompleteMultipartUpload: [{ daysAfterInitiation: 1 }],
           noncurrentVersionExpiration: [{ noncurrentDays: 30 }],
           // S3 accepts only one of the two. Where it expires objects, it removes delete markers by itself.
-          expiration: [
-            props.retentionDays ? { days: props.retentionDays } : { expiredObjectDeleteMarker: true },
-          ],
+          expiration: [days && !prefixes ? { days } : { expiredObjectDeleteMarker: true }],
         },
+        ...(days && prefixes ? prefixes : []).map((prefix) => ({
+          id: `expire-${prefix.replace(/\/$/, "")}`,
+          status: "Enabled",
+          filter: [{ prefix }],
+          expiration: [{ days }],
+        })),
       ],
       // The rule for noncurrent versions requires versioning.
       dependsOn: [versioning],
@@ -97,8 +104,22 @@ export class Bucket extends Construct implements Results {
           Resource: [arn, `${arn}/*`],
           Condition: { Bool: { "aws:SecureTransport": "false" } },
         },
+        ...(props.mirrors ? [createOnly(`${arn}/*.git/objects/pack/*`)] : []),
       ]),
     });
     this.rules = [policy, versioning, encryption];
   }
 }
+
+/**
+ * Denies every write that would replace an object. The parts of a multipart upload carry no condition, only its end does:
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+ */
+const createOnly = (resource: string): Statement => ({
+  Sid: "CreatePacksOnly",
+  Effect: "Deny",
+  Principal: "*",
+  Action: ["s3:PutObject"],
+  Resource: [resource],
+  Condition: { Null: { "s3:if-none-match": "true" }, Bool: { "s3:ObjectCreationOperation": "true" } },
+});

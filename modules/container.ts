@@ -102,8 +102,8 @@ function environment(props: ContainerProps): { name: string; value: string }[] {
 function workerEntry(
   repository: Repository,
   { account, name, results }: ContainerProps,
-): Record<string, string> {
-  const { url, branch } = repository;
+): Record<string, unknown> {
+  const { url, branch, collect, refs } = repository;
   const credential = credentialOf(repository);
   return {
     gitRepo: url ?? `https://git-codecommit.${account.region}.${account.domain}/v1/repos/${repository.name}`,
@@ -111,6 +111,8 @@ function workerEntry(
     parameterName: cursorName(name, repository),
     resultsBucket: `${results.name}/${results.prefix}${repository.name}`,
     ...(credential && { gitHttpCredentials: credential.variable }),
+    ...(collect && { collect }),
+    ...(refs && { refs }),
   };
 }
 

@@ -48,6 +48,7 @@ export function crossChecks(keys: Keys): Problem[] {
       entries.map(({ repository, path }) => ({ name: repository.name, path: [...path, "name"] })),
     ),
     ...checkNesting(entries),
+    ...checkMirrors(entries),
     ...entries.flatMap(checkCodeCommit),
     ...checkVariables(entries),
   ];
@@ -185,6 +186,31 @@ function checkNesting(entries: readonly Entry[]): Problem[] {
     return [{ path: [...path, "name"], message }];
   });
 }
+
+/** A mirror lies beside the diffs, in `<name>.git/`. */
+function checkMirrors(entries: readonly Entry[]): Problem[] {
+  const mirrored = new Set(
+    entries
+      .filter(({ repository }) => isMirrored(repository))
+      .map(({ repository }) => `${repository.name}.git`),
+  );
+  return entries.flatMap(({ repository, path }) => {
+    const { name, refs } = repository;
+    const parts = name.split("/");
+    const taken = parts
+      .map((_, index) => parts.slice(0, index + 1).join("/"))
+      .find((one) => mirrored.has(one));
+    const inMirror = `would store its results in the mirror of "${taken?.replace(/\.git$/, "")}"; use another name`;
+    const noMirror = 'has no effect without a mirror; add "collect": ["diffs", "mirror"], or remove it';
+    return [
+      ...(taken ? [{ path: [...path, "name"], message: inMirror }] : []),
+      ...(refs && !isMirrored(repository) ? [{ path: [...path, "refs"], message: noMirror }] : []),
+    ];
+  });
+}
+
+/** Whatever type `collect` has: that is reported elsewhere. */
+const isMirrored = ({ collect }: Repository): boolean => Array.isArray(collect) && collect.includes("mirror");
 
 function checkCodeCommit({ repository, path }: Entry): Problem[] {
   const { name, url, create, credentials } = repository;

@@ -7,6 +7,10 @@ import { secretArn } from "./secret-arn.ts";
 /** One repository as configured. */
 export type Repository = z.output<typeof repository>;
 
+const collectRule = 'is not a list of "diffs" and "mirror"; write ["diffs", "mirror"] for both';
+const refsRule =
+  'is not a list of beginnings of refs; write ["refs/heads/", "refs/tags/"] for all branches and tags';
+
 export const repository = object({
   name: text(
     /^(?=.{1,100}$)[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*){0,3}$/,
@@ -19,6 +23,14 @@ export const repository = object({
     'is neither "host" (shared by all repositories of its host) nor "repository" (its own) nor the ARN of a parameter or secret that exists; use one of these, or remove it for a public repository',
   ).optional(),
   create: z.boolean("is not true or false; use true to create the repository in CodeCommit").optional(),
+  collect: z
+    .array(z.enum(["diffs", "mirror"], collectRule), collectRule)
+    .min(1, collectRule)
+    .optional(),
+  refs: z
+    .array(text(/^refs\/[^\s$%]+\/$/, refsRule), refsRule)
+    .min(1, refsRule)
+    .optional(),
 });
 
 function validateBranch(branch: string): string | undefined {
@@ -63,6 +75,9 @@ function likelyUrl(text: string): string | undefined {
   const repository = page ?? project;
   return repository && `${repository}.git`;
 }
+
+export const hasDiffs = ({ collect = ["diffs"] }: Repository): boolean => collect.includes("diffs");
+export const hasMirror = ({ collect = [] }: Repository): boolean => collect.includes("mirror");
 
 /** Returns the CodeCommit repository of this account that an entry refers to, if any. The default region is the stack's. */
 export function codeCommitOf({ name, url }: Repository): { name: string; region?: string } | undefined {

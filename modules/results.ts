@@ -1,7 +1,7 @@
 import type { ITerraformDependable } from "cdktf";
 import type { Account } from "./account.ts";
 import { policyDocument, type Statement } from "./iam.ts";
-import type { Repository } from "./repository.ts";
+import { hasDiffs, hasMirror, type Repository } from "./repository.ts";
 
 /** Where results are stored: a bucket of the stack, or one that exists already. */
 export interface Results {
@@ -18,7 +18,10 @@ export function existingBucket(place: string): Results {
   return { name, prefix: parts.map((part) => `${part}/`).join(""), rules: [] };
 }
 
-/** Returns what a worker may do with the results: store, list, and read the step records of its repositories. */
+/**
+ * Returns what a worker may do with the results: store, list, and read the step records of its diffs and all of its
+ * mirrors. It cannot delete anything.
+ */
 export function resultStatements(
   { partition }: Account,
   { name, prefix }: Results,
@@ -37,7 +40,17 @@ export function resultStatements(
       Sid: "ReadStepRecords",
       Effect: "Allow",
       Action: ["s3:GetObject"],
-      Resource: repositories.map((repository) => `${arn}/${prefix}${repository.name}/_steps/*`),
+      Resource: repositories
+        .filter(hasDiffs)
+        .map((repository) => `${arn}/${prefix}${repository.name}/_steps/*`),
+    },
+    {
+      Sid: "ReadMirrors",
+      Effect: "Allow",
+      Action: ["s3:GetObject"],
+      Resource: repositories
+        .filter(hasMirror)
+        .map((repository) => `${arn}/${prefix}${repository.name}.git/*`),
     },
     // Without it, S3 answers 403 instead of 404 for a missing step record.
     { Sid: "ListResults", Effect: "Allow", Action: ["s3:ListBucket"], Resource: [arn] },
@@ -45,7 +58,17 @@ export function resultStatements(
 }
 
 /** Returns what the owner of a bucket in another account adds to its policy, so that these roles can store results. */
-export function bucketPolicy(account: Account, results: Results, roleArns: readonly string[]): string {
-  const statements = resultStatements(account, results, [{ name: "*" }]);
+export function bucketPolicy(
+  account: Account,
+  results: Results,
+  repositories: readonly Repository[],
+  roleArns: readonly string[],
+): string {
+  const collect = (["diffs", "mirror"] as const).filter((kind) =>
+    repositories.some(kind === "mirror" ? hasMirror : hasDiffs),
+  );
+  const statements = resultStatements(account, results, [{ name: "*", collect }]).filter(
+    ({ Resource }) => Resource.length > 0,
+  );
   return policyDocument(statements.map((statement) => ({ ...statement, Principal: { AWS: roleArns } })));
 }

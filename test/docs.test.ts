@@ -137,8 +137,10 @@ test("every finding of verify is documented at its level, and no other", () => {
 });
 
 test("every event is documented, and no other", () => {
-  const written = matches(source, /\bevent\("([a-z]+)"/g);
-  const outcomes = matches(read("image/collect/outcome.ts"), /status: "([a-z]+)"/g);
+  const written = matches(source, /\b(?:event\(|writeEvent\(writeLine, )"([a-z]+)"/g);
+  const outcomes = ["collect", "mirror"].flatMap((room) =>
+    matches(read(`image/${room}/outcome.ts`), /status: "([a-z]+)"/g),
+  );
   // A wrong configuration is a failure too, and written by another function.
   expect(sorted(firstColumn(section("docs/output.md", "## Events")))).toEqual(
     sorted([...written, ...outcomes]),

@@ -8,7 +8,7 @@ import { type Location, parseLocation } from "../host/location.ts";
 import { duplicateIndexes } from "../lib/duplicates.ts";
 import type { Environment } from "../lib/environment.ts";
 import { ConfigError } from "../lib/errors.ts";
-import { branchProblem, type Repository } from "./repository.ts";
+import { branchesAndTags, branchProblem, type Repository } from "./repository.ts";
 import { variables } from "./variables.ts";
 
 /**
@@ -56,6 +56,7 @@ export function readLocalRepositories(
       branch,
       cursor: join(destination, "cursor"),
       destination,
+      ...(mirrors && { mirror: branchesAndTags }),
       credentials: isRemote(location) ? credentials : undefined,
     };
   });

@@ -6,26 +6,32 @@ import { parseLocation } from "../host/location.ts";
 import { duplicateIndexes } from "../lib/duplicates.ts";
 import type { Environment } from "../lib/environment.ts";
 import { ConfigError } from "../lib/errors.ts";
-import { branchProblem, type Repository } from "./repository.ts";
+import { branchesAndTags, branchProblem, type Repository } from "./repository.ts";
 import { variables } from "./variables.ts";
 
 const text = z.string({ error: "it is required, and must be text" });
 
-const entrySchema = z.strictObject(
-  {
-    gitRepo: text,
-    gitBranch: text.optional(),
-    parameterName: text,
-    resultsBucket: text,
-    gitHttpCredentials: text.optional(),
-  },
-  {
-    error: ({ code, keys }) =>
-      code === "unrecognized_keys"
-        ? `it has the key ${keys?.[0]}, which is none of gitRepo, gitBranch, parameterName, resultsBucket and gitHttpCredentials`
-        : "it must be an object",
-  },
-);
+const entryKeys = {
+  gitRepo: text,
+  gitBranch: text.optional(),
+  parameterName: text,
+  resultsBucket: text,
+  gitHttpCredentials: text.optional(),
+  collect: z
+    .array(z.enum(["diffs", "mirror"], { error: "it must be diffs or mirror" }))
+    .min(1, { error: 'it must be a list, such as ["diffs", "mirror"]' })
+    .default(["diffs"]),
+  refs: z
+    .array(z.string().regex(/^refs\/\S+\/$/, { error: "it must begin with refs/ and end with /" }))
+    .min(1, { error: "it must be a list of beginnings of refs" })
+    .default([...branchesAndTags]),
+};
+const entrySchema = z.strictObject(entryKeys, {
+  error: ({ code, keys }) =>
+    code === "unrecognized_keys"
+      ? `it has the key ${keys?.[0]}, which is none of ${Object.keys(entryKeys).join(", ")}`
+      : "it must be an object",
+});
 type Entry = z.infer<typeof entrySchema>;
 
 /** Reads the repositories that the environment names. @throws ConfigError with every mistake */
@@ -58,6 +64,8 @@ function readOne(environment: Environment): Repository {
     parameterName: environment[variables.parameterName] ?? "",
     resultsBucket: environment[variables.resultsBucket] ?? "",
     gitHttpCredentials: variables.gitHttpCredentials,
+    collect: ["diffs"],
+    refs: [],
   };
   const withDefault = { [variables.gitHttpCredentials]: "-", ...environment };
   const problems: string[] = [];
@@ -82,11 +90,12 @@ function readMany(environment: Environment, name: string, list: string): Reposit
     known.set(variable, credentials);
     return credentials;
   };
-  const repositories = parseList(name, list).flatMap((entry, index) => {
+  const read = parseList(name, list).flatMap((entry, index) => {
     const parsed = entrySchema.safeParse(entry);
     if (parsed.success) {
-      const nameOf = (key: keyof Entry) => `${name}[${index}].${key}`;
-      return readEntry(parsed.data, nameOf, environment, parseOnce, problems) ?? [];
+      const nameOf = (key: CheckedKey) => `${name}[${index}].${key}`;
+      const repository = readEntry(parsed.data, nameOf, environment, parseOnce, problems);
+      return repository ? [{ repository, entry: parsed.data }] : [];
     }
     problems.push(
       ...parsed.error.issues.map(
@@ -95,13 +104,23 @@ function readMany(environment: Environment, name: string, list: string): Reposit
     );
     return [];
   });
-  const cursors = repositories.map(({ cursor }) => cursor);
-  const destinations = repositories.map(({ destination }) => destination);
+  const cursors = read.map(({ repository }) => repository.cursor);
+  const destinations = read.map(({ repository }) => repository.destination);
   problems.push(...duplicateProblems(name, "parameterName", cursors));
   problems.push(...duplicateProblems(name, "resultsBucket", destinations));
   if (problems.length > 0) throw new ConfigError(problems);
-  return repositories;
+  return read.flatMap(({ repository, entry: { collect, refs } }) => [
+    ...(collect.includes("diffs") ? [repository] : []),
+    ...(collect.includes("mirror") ? [mirrorOf(repository, refs)] : []),
+  ]);
 }
+
+/** A mirror lies beside the diffs. */
+const mirrorOf = (repository: Repository, mirror: readonly string[]): Repository => ({
+  ...repository,
+  destination: `${repository.destination}.git`,
+  mirror,
+});
 
 function parseList(name: string, text: string): unknown[] {
   const shape = `${name} must be a JSON array such as [{"gitRepo":"https://host/name.git","parameterName":"/git-diff/name","resultsBucket":"bucket/name"}]`;
@@ -118,17 +137,18 @@ function parseList(name: string, text: string): unknown[] {
 }
 
 type Parse = typeof parseCredentials;
+type CheckedKey = Exclude<keyof Entry, "collect" | "refs">;
 
 /** Reads one entry, and adds its mistakes to `problems`. @param nameOf returns how a message names a key */
 function readEntry(
   entry: Entry,
-  nameOf: (key: keyof Entry) => string,
+  nameOf: (key: CheckedKey) => string,
   environment: Environment,
   parse: Parse,
   problems: string[],
 ): Repository | undefined {
   const before = problems.length;
-  const check = (key: keyof Entry, problem: string | undefined) => {
+  const check = (key: CheckedKey, problem: string | undefined) => {
     if (problem) problems.push(`${nameOf(key)} ${problem}`);
   };
   const { gitRepo, gitBranch: branch, parameterName: cursor, gitHttpCredentials } = entry;

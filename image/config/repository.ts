@@ -12,11 +12,17 @@ export interface Repository {
   /** `bucket` or `bucket/prefix`, or a folder; no slash at the end. */
   readonly destination: string;
   readonly credentials: Configured;
+  /** The beginnings of the names of the refs to mirror. Undefined to collect diffs. */
+  readonly mirror?: readonly string[];
 }
 
-/** Returns a repository's name for people: its URL or path, and the branch where one is configured. */
-export function labelOf({ location, branch }: Repository): string {
+/** What a mirror has unless something else is configured. Other refs, such as those of pull requests, are many. */
+export const branchesAndTags: readonly string[] = ["refs/heads/", "refs/tags/"];
+
+/** Returns a repository's name for people: its URL or path, the branch where one is configured, and "mirror" for one. */
+export function labelOf({ location, branch, mirror }: Repository): string {
   const where = location.transport === "file" ? fileURLToPath(location.url) : location.url;
+  if (mirror) return `${where} (mirror)`;
   return branch === undefined ? where : `${where}@${branch}`;
 }
 

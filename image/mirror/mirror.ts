@@ -34,7 +34,7 @@ export interface MirrorServices extends Network {
 
 /** Mirrors one repository. @throws GitError, StoreError, LimitError; HostPaused where its host has asked for a pause */
 export async function mirror(
-  { location, credentials }: Repository,
+  { location, credentials, mirror: prefixes = [] }: Repository,
   objects: ObjectStore,
   settings: Settings,
   services: MirrorServices,
@@ -46,7 +46,7 @@ export async function mirror(
     return await mirrorSteps({
       objects,
       connection: connect(location, credentials, services, signal, onProgress),
-      prefixes: ["refs/heads/", "refs/tags/"],
+      prefixes,
       settings,
       url: location.url,
       owner: `${randomUUID()}@${processName()}`,

@@ -7,7 +7,8 @@ import { settleAll } from "../lib/settle.ts";
 import { openQueue } from "./queue.ts";
 import type { Result, RunReport, Summary } from "./report.ts";
 
-type Counts = Pick<Summary, "unchanged" | "empty" | "locked" | "failures">;
+type Shown = Omit<Summary, "repositories" | "failed" | "seconds">;
+type Counts = { -readonly [Key in keyof Shown]: Shown[Key] };
 
 /** A summary must not grow with the number of repositories. */
 const namedFailures = 100;
@@ -21,7 +22,6 @@ export type Work = (
 
 /** Works on many repositories, `settings.concurrency` at a time. A failure of one is reported, and stops no other. */
 export async function runAll(
-  done: "collected" | "mirrored",
   repositories: readonly Repository[],
   work: Work,
   settings: Settings,
@@ -30,7 +30,12 @@ export async function runAll(
   report: RunReport,
 ): Promise<Summary> {
   const started = performance.now();
-  const counts = { [done]: 0, unchanged: 0, empty: 0, locked: 0, failures: 0 };
+  // The outcomes that are possible are counted from 0.
+  const done = new Set(repositories.map(({ mirror }) => (mirror ? "mirrored" : "collected")));
+  const counts: Counts = {
+    ...Object.fromEntries([...done].map((status) => [status, 0])),
+    ...{ unchanged: 0, empty: 0, locked: 0, failures: 0 },
+  };
   const failed: string[] = [];
   const queue = openQueue(
     repositories,
@@ -55,7 +60,7 @@ export async function runAll(
           queue.putBack(repository);
           continue;
         }
-        counts.failures = (counts.failures ?? 0) + 1;
+        counts.failures++;
         if (failed.length < namedFailures) failed.push(labelOf(repository));
         report.failed(repository, error);
       }
@@ -65,5 +70,5 @@ export async function runAll(
   const workers = Math.min(settings.concurrency, repositories.length);
   await settleAll(...Array.from({ length: workers }, worker));
   const seconds = Number(((performance.now() - started) / 1_000).toFixed(3));
-  return { repositories: repositories.length, ...(counts as Counts), failed, seconds };
+  return { repositories: repositories.length, ...counts, failed, seconds };
 }

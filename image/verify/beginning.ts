@@ -65,8 +65,9 @@ export function findBeginning(
 function beginsLater(first: StepRecord, expired: readonly CompleteStep[]): Finding {
   const name = recordName(first.number);
   const diffs = expired.map(({ diff }) => diff).join(", ");
-  const also = diffs && ` So is ${diffs}, its diff.`;
-  const message = `The chain begins with ${name}; what was before it is no longer there: it has expired, or was deleted.${also}`;
+  const before = first.previous === null ? "" : " What was before it has expired, or was deleted.";
+  const also = diffs && ` No longer there: ${diffs}, of the first steps.`;
+  const message = `The chain begins with ${name}.${before}${also}`;
   const remedy =
     "Nothing, if results are kept for some days only (resultRetentionDays). Otherwise restore what is missing from the bucket's versions or a backup.";
   return note("beginning-expired", name, message, remedy);

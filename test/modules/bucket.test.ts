@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { readEnvironment } from "../../image/config/environment.ts";
 import { ref, SMALLEST, Template } from "../fixtures/template.ts";
 
 const template = new Template(SMALLEST);
@@ -115,5 +116,69 @@ describe("a bucket that exists already", () => {
       },
       { Sid: "ListResults", Effect: "Allow", Action: ["s3:ListBucket"], Resource: [arn], Principal },
     ]);
+  });
+});
+
+describe("a mirror", () => {
+  const repositories = [
+    { name: "api", url: "https://github.com/acme/api.git", collect: ["diffs", "mirror"] },
+    { name: "acme/web", url: "https://github.com/acme/web.git", collect: ["mirror"], refs: ["refs/heads/"] },
+    { name: "docs", url: "https://github.com/acme/docs.git" },
+  ];
+  const mirrored = new Template({ ...SMALLEST, repositories, resultRetentionDays: 90 });
+  const bucket = `arn:${ref("data.aws_partition.account_partition.partition")}:s3:::git-diff-results-${ref("data.aws_caller_identity.account.account_id")}`;
+
+  test("is told to the worker, which accepts it", () => {
+    const { environment } = mirrored.container();
+    const REPOSITORIES = (environment.find(({ name }) => name === "REPOSITORIES")?.value ?? "").replaceAll(
+      ref("data.aws_caller_identity.account.account_id"),
+      "123456789012",
+    );
+    const read = readEnvironment({ REPOSITORIES }, new Date(0)).repositories;
+    expect(read.map(({ destination, mirror }) => [destination.replace(/^.*012\//, ""), mirror])).toEqual([
+      ["acme/web.git", ["refs/heads/"]],
+      ["api", undefined],
+      ["api.git", ["refs/heads/", "refs/tags/"]],
+      ["docs", undefined],
+    ]);
+  });
+
+  test("may be read and added to by its worker, and nothing in it be deleted", () => {
+    const statements = mirrored.statements("aws_iam_policy.task-all_worker_1");
+    expect(statements.filter(({ Sid }) => /^Read/.test(Sid))).toEqual([
+      {
+        Sid: "ReadStepRecords",
+        Effect: "Allow",
+        Action: ["s3:GetObject"],
+        Resource: [`${bucket}/api/_steps/*`, `${bucket}/docs/_steps/*`],
+      },
+      {
+        Sid: "ReadMirrors",
+        Effect: "Allow",
+        Action: ["s3:GetObject"],
+        Resource: [`${bucket}/acme/web.git/*`, `${bucket}/api.git/*`],
+      },
+    ]);
+    expect(JSON.stringify(statements)).not.toContain("Delete");
+  });
+
+  test("keeps its objects although diffs expire, and nobody replaces its packs", () => {
+    const { rule } = mirrored.get("aws_s3_bucket_lifecycle_configuration.results_lifecycle") as {
+      rule: { filter: unknown; expiration: unknown }[];
+    };
+    expect(rule.map(({ filter, expiration }) => [filter, expiration])).toEqual([
+      [[{}], [{ expired_object_delete_marker: true }]],
+      [[{ prefix: "api/" }], [{ days: 90 }]],
+      [[{ prefix: "docs/" }], [{ days: 90 }]],
+    ]);
+    const policy = mirrored.statements("aws_s3_bucket_policy.results_policy");
+    expect(policy.find(({ Sid }) => Sid === "CreatePacksOnly")).toEqual({
+      Sid: "CreatePacksOnly",
+      Effect: "Deny",
+      Principal: "*",
+      Action: ["s3:PutObject"],
+      Resource: [`${ref("aws_s3_bucket.results.arn")}/*.git/objects/pack/*`],
+      Condition: { Null: { "s3:if-none-match": "true" }, Bool: { "s3:ObjectCreationOperation": "true" } },
+    });
   });
 });

@@ -266,6 +266,31 @@ const wrong: [string, object, RegExp][] = [
   ],
   ["a pause in words", { paused: "yes" }, /gitDiff\.paused = "yes" is not true or false; use true/],
   [
+    "a name within a mirror",
+    {
+      repositories: [
+        { ...api, collect: ["mirror"] },
+        { ...api, name: "api.git" },
+      ],
+    },
+    /repositories\[1\]\.name = "api\.git" would store its results in the mirror of "api"; use another name/,
+  ],
+  [
+    "refs without a mirror",
+    { repositories: [{ ...api, refs: ["refs/heads/"] }] },
+    /repositories\[0\]\.refs = \[.*\] has no effect without a mirror; add "collect"/,
+  ],
+  [
+    "something else to collect",
+    { repositories: [{ ...api, collect: "mirror" }] },
+    /repositories\[0\]\.collect = "mirror" is not a list of "diffs" and "mirror"; write/,
+  ],
+  [
+    "a branch as the beginning of refs",
+    { repositories: [{ ...api, collect: ["mirror"], refs: ["main"] }] },
+    /repositories\[0\]\.refs\[0\] = "main" is not a list of beginnings of refs; write/,
+  ],
+  [
     "duplicate names",
     { repositories: [api, api] },
     /gitDiff\.repositories\[1\]\.name = "api" is used twice; use a unique name/,
