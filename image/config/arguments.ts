@@ -65,7 +65,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
   const isMany = expected === "REPO...";
   if (isMany && !local && operands.length > 0) {
     problems.push(
-      `${operands.join(" ")}: the worker accepts verify and --replay, and reads everything else from its environment.`,
+      `${operands.join(" ")}: the worker accepts verify, --replay and --part, and reads everything else from its environment.`,
     );
   }
   if (!isMany && operands.length !== expected.split(" ").length) {
