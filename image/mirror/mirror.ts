@@ -17,8 +17,8 @@ import type { MirrorOutcome } from "./outcome.ts";
 import { performStep } from "./perform-step.ts";
 import {
   listedPacks,
-  type MirrorCursor,
   type Published,
+  packsName,
   publish,
   publishedState,
   readMirrorCursor,
@@ -151,7 +151,7 @@ async function mirrorStep(
     to: stateId(after),
     head: after.head,
     refs: changesBetween(before, after),
-    ...(await linkTo(objects, cursor)),
+    ...(await linkTo(objects, published)),
     owner: context.owner,
     claimed: new Date(now).toISOString(),
     leaseSeconds: context.settings.leaseSeconds,
@@ -166,29 +166,39 @@ async function mirrorStep(
   return record;
 }
 
-/** Names the record before, by name and by hash. @throws StoreError where it is not the one that leads to the cursor */
-async function linkTo(objects: ObjectStore, { number, state }: MirrorCursor) {
+/**
+ * Names the record before, by name and by hash. A step that followed a damaged one would make the damage a part of the
+ * chain. @throws StoreError where the record does not lead to what is published
+ */
+async function linkTo(objects: ObjectStore, published: Published) {
+  const { number, state } = published.cursor;
   if (number === 0) return { previous: null, before: null };
   const previous = recordName(number);
-  const { text } = (await objects.get(previous)) ?? {};
-  if (text === undefined || !leadsTo(text, number, state)) {
-    throw new StoreError(
-      "mirror-damaged",
-      `${objects.address(previous)} is not the record that leads to the cursor, the state ${state} of step ${number}.`,
-      "Nothing was published. Restore it from the bucket's versions; verify shows more.",
-    );
+  const { text = "" } = (await objects.get(previous)) ?? {};
+  const record = parse(text);
+  if (record?.state !== "complete" || record.number !== number || record.to !== state) {
+    throw damaged(objects, previous, `is not the record that leads to the state ${state} of step ${number}`);
+  }
+  if (record.packs.join() !== listedPacks(published).join()) {
+    throw damaged(objects, packsName, `does not list the packs of ${previous}`);
   }
   return { previous, before: createHash("sha256").update(text).digest("hex") };
 }
 
-function leadsTo(text: string, number: number, state: string): boolean {
+function parse(text: string): MirrorRecord | undefined {
   try {
-    const record = parseMirrorRecord(text);
-    return record.state === "complete" && record.number === number && record.to === state;
+    return parseMirrorRecord(text);
   } catch {
-    return false;
+    return undefined;
   }
 }
+
+const damaged = (objects: ObjectStore, name: string, problem: string) =>
+  new StoreError(
+    "mirror-damaged",
+    `${objects.address(name)} ${problem}.`,
+    "Nothing was published. Restore it from the bucket's versions; verify shows more.",
+  );
 
 /** Reads the newest record behind a number. There is one at most, but for runs that are at work now. */
 async function readTail(objects: ObjectStore, number: number): Promise<Versioned<MirrorRecord> | undefined> {

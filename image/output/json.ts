@@ -43,18 +43,13 @@ export function jsonVerifyReport(write: Write): VerifyReport {
   const event = eventWriter(write);
   return {
     progress() {},
-    verified(repository, { findings, ...facts }) {
-      for (const finding of findings) event("finding", { ...nameOf(repository), ...finding });
+    verified({ name, destination }, { findings, ...facts }) {
+      for (const finding of findings) event("finding", { ...name, ...finding });
       const problems = findings.filter(isProblem).length;
       const counts = { holds: problems === 0, problems, notes: findings.length - problems };
-      event("verified", {
-        ...nameOf(repository),
-        destination: repository.destination,
-        ...counts,
-        ...facts,
-      });
+      event("verified", { ...name, destination, ...counts, ...facts });
     },
-    failed: (repository, error) => event("failed", { ...nameOf(repository), ...explain(error) }),
+    failed: ({ name }, error) => event("failed", { ...name, ...explain(error) }),
     summary: (summary) => event("summary", { ...summary, failures: summary.failed.length }),
   };
 }
@@ -81,7 +76,8 @@ const eventWriter =
 /** True of every failure. */
 const safe = "Everything stored is complete, and the next run continues from the cursor.";
 
-const nameOf = ({ location, branch }: Repository) => ({
+/** The fields that name a repository. */
+export const nameOf = ({ location, branch }: Repository) => ({
   repository: location.url,
   ...(branch && { branch }),
 });

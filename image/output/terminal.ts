@@ -41,19 +41,18 @@ export function terminalVerifyReport(stream: NodeJS.WriteStream): VerifyReport {
   const lines = liveLines(stream);
   return {
     progress: lines.show,
-    verified(repository, { findings, steps, diffs, bytes, to, replayed }) {
-      const totals = [plural(steps, "step"), plural(diffs, "diff"), plural(bytes, "byte")];
+    verified({ label, destination }, { findings, steps, diffs, packs, bytes, to, replayed }) {
+      const objects = packs === undefined ? plural(diffs ?? 0, "diff") : plural(packs, "pack");
+      const totals = [plural(steps, "step"), objects, plural(bytes, "byte")];
       if (replayed !== null) totals.push(`${replayed} replayed`);
       const total = `${totals.join(", ")}${to === null ? "" : `, to ${to}`}`;
-      const label = labelOf(repository);
       const mark = findings.some(isProblem) ? "✗" : "✓";
       const details = [total, ...findings.flatMap(describeFinding)].map((line) => `  ${line}\n`).join("");
-      lines.finish(label, `${mark} ${label} in ${repository.destination}\n${details}`);
+      lines.finish(label, `${mark} ${label}${placeOf(label, destination)}\n${details}`);
     },
-    failed(repository, error) {
+    failed({ label, destination }, error) {
       const { code, message, remedy } = explain(error);
-      const label = labelOf(repository);
-      lines.finish(label, `✗ ${label} in ${repository.destination}\n  ${message} [${code}]\n  ${remedy}\n`);
+      lines.finish(label, `✗ ${label}${placeOf(label, destination)}\n  ${message} [${code}]\n  ${remedy}\n`);
     },
     summary({ repositories, verified, problems, notes, seconds }) {
       const total = `${verified} of ${repositories} verified in ${seconds.toFixed(1)} s`;
@@ -76,6 +75,9 @@ export function terminalRestoreReport(stream: NodeJS.WriteStream, place: string)
     failed: ({ code, message, remedy }) => finish(`✗ ${place}\n  ${message} [${code}]\n  ${remedy}\n`),
   };
 }
+
+/** A mirror is named by its place. */
+const placeOf = (label: string, destination: string) => (label === destination ? "" : ` in ${destination}`);
 
 /** Shows every mistake of a configuration. */
 export const showConfigError = (stream: NodeJS.WriteStream, { problems, remedy }: ConfigError) =>

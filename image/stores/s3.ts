@@ -1,5 +1,11 @@
 import type { Readable } from "node:stream";
-import { GetObjectCommand, PutObjectCommand, paginateListObjectsV2, S3Client } from "@aws-sdk/client-s3";
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  paginateListObjectsV2,
+  S3Client,
+} from "@aws-sdk/client-s3";
 import type { FetchHttpHandler } from "@smithy/fetch-http-handler";
 import type { Environment } from "../lib/environment.ts";
 import { StoreError } from "../lib/errors.ts";
@@ -99,6 +105,16 @@ export function s3Objects(
         if (Body) yield* Body as Readable;
       } catch (error) {
         fail(name, "read", error);
+      }
+    },
+    async lockedUntil(name) {
+      try {
+        const request = new HeadObjectCommand({ Bucket: bucket, Key: keyOf(name) });
+        return (await client.send(request, options())).ObjectLockRetainUntilDate;
+      } catch (error) {
+        // It has no body that would name the error.
+        if ((error as Error).name === "NotFound") return undefined;
+        return fail(name, "read", error);
       }
     },
     async put(name, body, details) {

@@ -42,6 +42,11 @@ export interface ObjectStore {
   list(prefix: string, after?: string): AsyncIterable<ListedObject>;
   /** Streams the bytes of an object, or a part of them, which begins within it. @throws StoreError */
   read(name: string, part?: ByteRange): AsyncIterable<Uint8Array>;
+  /**
+   * Returns until when the store refuses to delete this object; undefined where it does not, or does not say so.
+   * @throws StoreError
+   */
+  lockedUntil?(name: string): Promise<Date | undefined>;
   /** Returns where the object is, for people: an s3:// address or a path. */
   address(name: string): string;
 }
