@@ -17,6 +17,8 @@ export interface Moment {
 }
 
 const packsAtOnce = 4;
+/** A file that tells a folder that may be restored to again from anybody's repository. */
+const marker = "restored";
 
 /**
  * Makes a bare repository of a mirror's state in a folder, or brings one that it made up to date.
@@ -60,7 +62,7 @@ function isWanted({ record }: MirrorStep, { step, at }: Moment): boolean {
 /** Makes the folders and files of a bare repository, or checks that they are there. */
 async function prepare(folder: string): Promise<void> {
   const content = existsSync(folder) ? await readdir(folder) : [];
-  if (content.length > 0 && !content.includes("packed-refs")) {
+  if (content.length > 0 && !content.includes(marker)) {
     throw new LimitError(
       "folder-taken",
       `${folder} is no empty folder, and nothing that was restored.`,
@@ -68,6 +70,7 @@ async function prepare(folder: string): Promise<void> {
     );
   }
   await mkdir(join(folder, "objects", "pack"), { recursive: true });
+  await writeFile(join(folder, marker), "Made by restore, which replaces the refs in this folder.\n");
   await mkdir(join(folder, "refs"), { recursive: true });
   await writeFile(join(folder, "config"), "[core]\n\trepositoryformatversion = 0\n\tbare = true\n");
 }

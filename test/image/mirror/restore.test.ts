@@ -72,6 +72,9 @@ describe("restore", () => {
     const taken = restore(mirrored.objects, mirrored.root, {}, () => {});
     await expect(taken).rejects.toMatchObject({ code: "folder-taken" });
     expect(await readFile(join(mirrored.root, "precious"), "utf8")).toBe("work\n");
+    await git(["init", "--quiet", "--bare", folder]);
+    await git(["--git-dir", folder, "pack-refs"]);
+    await expect(restoreHere()).rejects.toMatchObject({ code: "folder-taken" });
   });
 
   test("refuses a pack with a flipped bit, and the next one takes a good one", async () => {
