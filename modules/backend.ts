@@ -10,11 +10,13 @@ export function configureBackend(stack: TerraformStack, { name, region, state }:
   }
   new S3Backend(stack, {
     bucket: state.bucket,
-    // By name, so that two stacks never share a state, which would have one destroy the other.
-    key: state.key ?? `${name}.tfstate`,
+    key: stateKey(name, state.key),
     region: state.region ?? region,
     encrypt: true,
   });
   // Locks without a DynamoDB table. CDKTF 0.21 does not know this argument.
   stack.addOverride("terraform.backend.s3.use_lockfile", true);
 }
+
+/** By name, so that two stacks never share a state, which would have one destroy the other. */
+export const stateKey = (name: string, key?: string): string => key ?? `${name}.tfstate`;
