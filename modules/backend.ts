@@ -1,5 +1,6 @@
 import { LocalBackend, S3Backend, type TerraformStack } from "cdktf";
 import type { Configuration } from "./configuration.ts";
+import { stateKey } from "./state-key.ts";
 
 /** Configures where Terraform stores the state: in the configured bucket, otherwise in a file beside main.ts. */
 export function configureBackend(stack: TerraformStack, { name, region, state }: Configuration): void {
@@ -17,6 +18,3 @@ export function configureBackend(stack: TerraformStack, { name, region, state }:
   // Locks without a DynamoDB table. CDKTF 0.21 does not know this argument.
   stack.addOverride("terraform.backend.s3.use_lockfile", true);
 }
-
-/** By name, so that two stacks never share a state, which would have one destroy the other. */
-export const stateKey = (name: string, key?: string): string => key ?? `${name}.tfstate`;

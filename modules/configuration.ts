@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { duplicateIndexes } from "../image/lib/duplicates.ts";
-import { stateKey } from "./backend.ts";
 import { collection, collectionSettings, complete, repositories } from "./collection.ts";
 import { crossChecks } from "./cross-checks.ts";
 import { certificates, cidrBlock } from "./network-settings.ts";
 import { validateRegion } from "./region.ts";
 import { checked, formatProblems, object, text, unique } from "./schema.ts";
 import { secretArn } from "./secret-arn.ts";
+import { stateKey } from "./state-key.ts";
 import { parseValidPart } from "./valid-part.ts";
 
 /** The configuration of a stack, with defaults filled in and all repositories in collections. */

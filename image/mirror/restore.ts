@@ -69,8 +69,9 @@ async function prepare(folder: string): Promise<void> {
       "Give a folder that is empty or does not exist, or one that was restored before.",
     );
   }
-  await mkdir(join(folder, "objects", "pack"), { recursive: true });
+  await mkdir(folder, { recursive: true });
   await writeFile(join(folder, marker), "Made by restore, which replaces the refs in this folder.\n");
+  await mkdir(join(folder, "objects", "pack"), { recursive: true });
   await mkdir(join(folder, "refs"), { recursive: true });
   await writeFile(join(folder, "config"), "[core]\n\trepositoryformatversion = 0\n\tbare = true\n");
 }
