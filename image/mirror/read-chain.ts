@@ -55,6 +55,8 @@ export function nextMirrorStep(
   if (record === undefined) throw broken("is no record of a mirror");
   if (record.state === "claimed") return undefined;
   if (record.number !== number) throw broken("has the number of another record");
+  if (record.previous !== (before ? recordName(number - 1) : null))
+    throw broken("names another record as the one before");
   if (record.before !== (before?.sha256 ?? null))
     throw broken("does not follow the record before, which was changed");
   if (record.from !== (before?.record.to ?? emptyTree))

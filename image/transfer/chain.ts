@@ -3,6 +3,7 @@ import { isRecordName, recordPrefix } from "../chain/record.ts";
 import { StoreError } from "../lib/errors.ts";
 import { inParallel } from "../lib/parallel.ts";
 import type { ObjectStore } from "../stores/stores.ts";
+import { listDiffs } from "../verify/read-chain.ts";
 import { followDiffs } from "./diff-steps.ts";
 import type { ChainName } from "./manifest.ts";
 import { followMirror } from "./mirror-steps.ts";
@@ -38,6 +39,12 @@ export async function* readRecordTexts(
       text: (await objects.get(name))?.text ?? "",
     }));
   }
+}
+
+/** Returns the names of the packs, indexes or diffs that a place has. @throws StoreError */
+export async function listPayload(objects: ObjectStore, chain: ChainName): Promise<ReadonlySet<string>> {
+  if (chain === "diffs") return new Set((await listDiffs(objects)).keys());
+  return new Set((await Array.fromAsync(objects.list("objects/pack/"))).map(({ name }) => name));
 }
 
 /** The error of a place whose records, or what they name, are not what they were. */

@@ -3,7 +3,15 @@ import { recordName } from "../chain/record.ts";
 import { StoreError } from "../lib/errors.ts";
 import { letTimersRun } from "../lib/let-timers-run.ts";
 import type { ObjectStore } from "../stores/stores.ts";
-import { chainOf, damagedPlace, digestOf, openChain, readRecordTexts, sha256Of } from "./chain.ts";
+import {
+  chainOf,
+  damagedPlace,
+  digestOf,
+  listPayload,
+  openChain,
+  readRecordTexts,
+  sha256Of,
+} from "./chain.ts";
 import { type DeltaFile, type Manifest, manifestName } from "./manifest.ts";
 import type { DeltaFacts, Follow, Payload } from "./step.ts";
 import { tarEnd, tarHeader, tarPadding } from "./tar.ts";
@@ -44,13 +52,16 @@ export async function exportDelta(objects: ObjectStore, since: number | undefine
     for (const file of step.payload) payload.set(file.name, file);
   }
   if (since === undefined ? records.length === 0 : base === null) throw noStep(objects, since);
+  const there = await listPayload(objects, chain);
   const files = [...records];
-  for (const { name, bytes, sha256 } of payload.values())
+  for (const { name, bytes, sha256 } of payload.values()) {
+    if (!there.has(name)) throw damagedPlace(objects.address(name), "is missing, which a record names");
     files.push(
       bytes === null || sha256 === null
         ? { name, ...(await digestOf(objects, name)) }
         : { name, bytes, sha256 },
     );
+  }
   const manifest = { format: "git-diff-to-s3 delta", version: 1, chain, since: base, files } as const;
   const content = () => writeDelta(objects, manifest);
   return {

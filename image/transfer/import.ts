@@ -1,11 +1,10 @@
 import { isRecordName } from "../chain/record.ts";
 import { StoreError } from "../lib/errors.ts";
 import type { ObjectStore } from "../stores/stores.ts";
-import { listDiffs } from "../verify/read-chain.ts";
-import { digestOf } from "./chain.ts";
+import { digestOf, listPayload } from "./chain.ts";
 import { checkPayload } from "./check-payload.ts";
 import { checkRecords, conflict, followBase } from "./check-place.ts";
-import { type DeltaFile, largestTextBytes, type Manifest, noDelta } from "./manifest.ts";
+import { type DeltaFile, largestTextBytes, noDelta } from "./manifest.ts";
 import { publishMirror } from "./publish.ts";
 import { type OpenDelta, openDelta } from "./read-delta.ts";
 import type { DeltaFacts, DeltaStep, Follow, Payload } from "./step.ts";
@@ -28,7 +27,7 @@ export async function importDelta(
   const steps = await readSteps(delta, await followBase(objects, manifest));
   const payload = checkPayload(manifest, steps);
   const newSteps = await checkRecords(objects, manifest, steps);
-  const there = await listPayload(objects, manifest);
+  const there = await listPayload(objects, manifest.chain);
   let files = 0;
   for (const [file, { details }] of payload)
     if (await store(objects, file, details, await delta.next(file), there.has(file.name))) files++;
@@ -75,12 +74,6 @@ async function store(
 }
 
 const numberOf = (record: string) => Number(/\d+/.exec(record)?.[0]);
-
-/** Returns the names of the packs, indexes or diffs that are there. */
-async function listPayload(objects: ObjectStore, { chain }: Manifest): Promise<ReadonlySet<string>> {
-  if (chain === "diffs") return new Set((await listDiffs(objects)).keys());
-  return new Set((await Array.fromAsync(objects.list("objects/pack/"))).map(({ name }) => name));
-}
 
 const brokenChain = (name: string, problem: string) =>
   new StoreError("delta-chain", `The delta's ${name} ${problem}.`, carryAgain);

@@ -20,7 +20,7 @@ const largestOctal = 8 ** 11 - 1;
  */
 export function tarHeader(name: string, bytes: number): Buffer {
   const header = Buffer.alloc(blockBytes);
-  header.write(name.slice(0, 100), 0, "latin1");
+  header.write(name, 0, 100, "latin1");
   header.write("0000644\x000000000\x000000000\0", 100, "latin1");
   if (bytes <= largestOctal) header.write(bytes.toString(8).padStart(11, "0"), 124, "latin1");
   else {
@@ -73,7 +73,7 @@ export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerato
 }
 
 function parseHeader(header: Buffer, before: string): { name: string; bytes: number } {
-  const name = header.toString("latin1", 0, header.indexOf(0));
+  const [name = ""] = header.toString("latin1", 0, 100).split("\0");
   const bytes = header[124]
     ? header[124] === 0x80
       ? Number(header.readBigUInt64BE(128))
