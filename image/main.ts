@@ -6,6 +6,7 @@ import { isMirrorPlace, parseMoment, parsePart, parsePlace } from "./config/plac
 import { readAll } from "./config/read-all.ts";
 import { labelOf, type Repository } from "./config/repository.ts";
 import { readAwsAuthorities, readSettings } from "./config/settings.ts";
+import { parseExport } from "./config/transfer.ts";
 import { removeAbandonedFolders } from "./git/scratch-folder.ts";
 import { readGitVersion } from "./git/scratch-repository.ts";
 import { type AwsIdentity, awsIdentity } from "./host/codecommit.ts";
@@ -21,6 +22,7 @@ import {
   jsonVerifyReport,
   nameOf,
   writeConfigError,
+  writeEvent,
 } from "./output/json.ts";
 import { runAll, type Work } from "./run/run.ts";
 import { awsHttp } from "./stores/aws-http.ts";
@@ -76,6 +78,8 @@ async function start(
       return status.success;
     }
     if (args.command === "restore") return await restoreMirror(args, environment, signal);
+    if (args.command === "export") return await exportChain(args, environment, signal);
+    if (args.command === "import") return await importChain(args, environment, signal);
     const opened = await (args.local ? openLocal : openWorker)(args, environment);
     const failed =
       args.command === "verify" ? await verify(opened, args, environment, signal) : await run(opened, signal);
@@ -259,6 +263,63 @@ async function restoreMirror(
     return status.someFailed;
   }
 }
+
+async function exportChain(
+  { operands: [place = ""], options, problems }: Arguments,
+  environment: Environment,
+  signal: AbortSignal,
+): Promise<number> {
+  // With --output -, the delta alone is on stdout.
+  const write = options.output === "-" ? (text: string) => process.stderr.write(text) : writeLine;
+  const event = (name: string, facts: object) => writeEvent(write, name, { place, ...facts });
+  try {
+    const [{ since, output }] = readAll(problems, () => parseExport(options));
+    const [{ exportDelta }, { writeDelta }] = await Promise.all([
+      import("./transfer/export.ts"),
+      import("./transfer/delta-file.ts"),
+    ]);
+    const path = pathOf(output, environment);
+    const { content, ...facts } = await exportDelta(await openPlace(place, environment, signal), since);
+    await writeDelta(path, content(), signal);
+    event("exported", { output: path, ...facts });
+    return status.success;
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      if (write === writeLine) throw error;
+      writeConfigError(write, error);
+      return status.configuration;
+    }
+    event("failed", explain(error));
+    return status.someFailed;
+  }
+}
+
+async function importChain(
+  { operands: [delta = "", place = ""], problems }: Arguments,
+  environment: Environment,
+  signal: AbortSignal,
+): Promise<number> {
+  readAll(problems);
+  const event = (name: string, facts: object) => writeEvent(writeLine, name, { delta, place, ...facts });
+  try {
+    const [{ importDelta }, { readDelta }] = await Promise.all([
+      import("./transfer/import.ts"),
+      import("./transfer/delta-file.ts"),
+    ]);
+    const objects = await openPlace(place, environment, signal);
+    const source = readDelta(pathOf(delta, environment), signal);
+    event("imported", await importDelta(source, objects, signal));
+    return status.success;
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    event("failed", explain(error));
+    return status.someFailed;
+  }
+}
+
+/** Returns the path of a file that a person names; - is stdin or stdout. */
+const pathOf = (name: string, { INIT_CWD = process.cwd() }: Environment) =>
+  name === "-" ? name : resolve(INIT_CWD, name);
 
 const writeLine = (text: string) => process.stdout.write(text);
 

@@ -5,7 +5,7 @@ import { importsOf } from "./fixtures/imports.ts";
 const levels = [
   ["main.ts", "build.ts"],
   ["output"],
-  ["run"],
+  ["run", "transfer"],
   ["collect", "verify"],
   ["mirror"],
   ["config", "chain", "fetch", "diff"],

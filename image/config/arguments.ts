@@ -20,12 +20,14 @@ const commands = {
   verify: { operands: "REPO...", options: ["replay", "part"] },
   mirror: { operands: "REPO...", options: [] },
   restore: { operands: "PLACE DIR", options: ["at", "step"] },
+  export: { operands: "PLACE", options: ["since", "output"] },
+  import: { operands: "DELTA PLACE", options: [] },
 } as const;
 export type Command = keyof typeof commands;
 
 /** The options that take no value, and those that do. */
 const flags = ["replay"] as const;
-const values = ["at", "step", "part"] as const;
+const values = ["at", "step", "part", "since", "output"] as const;
 export type Options = { readonly [Name in (typeof flags)[number]]?: boolean } & {
   readonly [Name in (typeof values)[number]]?: string;
 };
@@ -79,6 +81,8 @@ export const usage = `Usage: npm start -- [REPO...]
        npm start -- verify [--replay] [--part N/T] [REPO | PLACE...]
        npm start -- mirror [REPO...]
        npm start -- restore PLACE DIR [--at TIME | --step N]
+       npm start -- export PLACE [--since N] --output DELTA
+       npm start -- import DELTA PLACE
 
 Collects what changed in each repository since the last time. The results go to the folder git-diffs/ of this
 checkout: one .diff for each change, its step record in _steps/, and the last collected commit in the file cursor.
@@ -92,6 +96,8 @@ The first time, everything is collected (a baseline).
   --part     checks the Nth of T parts of a mirror's packs
   mirror     keeps all branches and tags, with every past state, in a bare repository that plain git can clone
   restore    makes a bare repository in DIR of the mirror in PLACE, a folder or s3://bucket/prefix, as it is or was
+  export     writes all steps of a mirror or of diffs, or those since step N, as one file; - is stdout
+  import     adds such a file, - for stdin, to a place without a network; it is refused unless it is whole and fits
 
 Environment:
   ${variables.gitBranch}                    branch to follow; default: the repository's HEAD

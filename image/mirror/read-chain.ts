@@ -11,6 +11,8 @@ import { applyChanges, noState, type State, stateId } from "./state.ts";
 export interface MirrorStep {
   readonly record: CompleteMirrorStep;
   readonly state: State;
+  /** Of the record's bytes. */
+  readonly sha256: string;
 }
 
 const readAtOnce = 16;
@@ -23,29 +25,45 @@ const readAtOnce = 16;
 export async function* readMirrorChain(objects: ObjectStore): AsyncGenerator<MirrorStep, void, void> {
   const names: string[] = [];
   for await (const { name } of objects.list(recordPrefix)) if (isRecordName(name)) names.push(name);
-  let [state, id, before]: [State, string, string | null] = [noState, emptyTree, null];
+  let before: MirrorStep | undefined;
   for (let first = 0; first < names.length; first += readAtOnce) {
     const some = names.slice(first, first + readAtOnce);
     const texts = await inParallel(some, readAtOnce, async (name) => (await objects.get(name))?.text ?? "");
     for (const [index, text] of texts.entries()) {
-      const number = first + index + 1;
       const name = some[index] ?? "";
-      const broken = (problem: string) => brokenChain(objects.address(name), problem);
-      if (name !== recordName(number))
-        throw broken(`follows ${recordName(number - 1)}, so a record is missing`);
-      const record = parse(text) ?? fail(broken("is no record of a mirror"));
+      before = nextMirrorStep(before, name, text, (problem) => brokenChain(objects.address(name), problem));
       // A step that a run has claimed, or left: nothing of it is published.
-      if (record.state === "claimed") return;
-      if (record.number !== number) throw broken("has the number of another record");
-      if (record.before !== before) throw broken("does not follow the record before, which was changed");
-      if (record.from !== id) throw broken("does not begin at the state where the record before ends");
-      state = applyChanges(state, record.head, record.refs);
-      id = stateId(state);
-      if (record.to !== id) throw broken("does not lead to the state whose id it has");
-      before = createHash("sha256").update(text).digest("hex");
-      yield { record, state };
+      if (before === undefined) return;
+      yield before;
     }
   }
+}
+
+/**
+ * Checks that a record follows a step, or begins a chain, and returns its step. Undefined where it is claimed.
+ * @param broken makes the error of what is wrong
+ */
+export function nextMirrorStep(
+  before: MirrorStep | undefined,
+  name: string,
+  text: string,
+  broken: (problem: string) => Error,
+): MirrorStep | undefined {
+  const number = (before?.record.number ?? 0) + 1;
+  if (name !== recordName(number)) throw broken(`follows ${recordName(number - 1)}, so a record is missing`);
+  const record = parse(text);
+  if (record === undefined) throw broken("is no record of a mirror");
+  if (record.state === "claimed") return undefined;
+  if (record.number !== number) throw broken("has the number of another record");
+  if (record.previous !== (before ? recordName(number - 1) : null))
+    throw broken("names another record as the one before");
+  if (record.before !== (before?.sha256 ?? null))
+    throw broken("does not follow the record before, which was changed");
+  if (record.from !== (before?.record.to ?? emptyTree))
+    throw broken("does not begin at the state where the record before ends");
+  const state = applyChanges(before?.state ?? noState, record.head, record.refs);
+  if (record.to !== stateId(state)) throw broken("does not lead to the state whose id it has");
+  return { record, state, sha256: createHash("sha256").update(text).digest("hex") };
 }
 
 function parse(text: string): MirrorRecord | undefined {
@@ -54,10 +72,6 @@ function parse(text: string): MirrorRecord | undefined {
   } catch {
     return undefined;
   }
-}
-
-function fail(error: Error): never {
-  throw error;
 }
 
 const brokenChain = (address: string, problem: string) =>

@@ -68,6 +68,10 @@ export function jsonRestoreReport(write: Write): RestoreReport {
   };
 }
 
+/** Reports one event of a command that has no more to tell. */
+export const writeEvent = (write: Write, event: string, facts: object): void =>
+  eventWriter(write)(event, facts);
+
 const eventWriter =
   (write: Write) =>
   (event: string, facts: object): void =>

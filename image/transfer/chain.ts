@@ -1,0 +1,73 @@
+import { createHash } from "node:crypto";
+import { isRecordName, recordPrefix } from "../chain/record.ts";
+import { StoreError } from "../lib/errors.ts";
+import { inParallel } from "../lib/parallel.ts";
+import type { ObjectStore } from "../stores/stores.ts";
+import { listDiffs } from "../verify/read-chain.ts";
+import { followDiffs } from "./diff-steps.ts";
+import type { ChainName } from "./manifest.ts";
+import { followMirror } from "./mirror-steps.ts";
+import type { Follow, RecordText } from "./step.ts";
+
+/** Returns a check that begins at the beginning of a chain. */
+export const openChain = (chain: ChainName): Follow => (chain === "mirror" ? followMirror() : followDiffs());
+
+/** Returns which kind of chain a record is of. */
+export function chainOf({ text }: RecordText): ChainName {
+  try {
+    return JSON.parse(text).payload === "mirror" ? "mirror" : "diffs";
+  } catch {
+    return "diffs";
+  }
+}
+
+const readAtOnce = 16;
+
+/** Reads the records of a place by name: those behind `after`, up to `last`. @throws StoreError */
+export async function* readRecordTexts(
+  objects: ObjectStore,
+  after?: string,
+  last?: string,
+): AsyncGenerator<RecordText, void, void> {
+  const names: string[] = [];
+  for await (const { name } of objects.list(recordPrefix, after))
+    if (isRecordName(name) && (last === undefined || name <= last)) names.push(name);
+  for (let first = 0; first < names.length; first += readAtOnce) {
+    const some = names.slice(first, first + readAtOnce);
+    yield* await inParallel(some, readAtOnce, async (name) => ({
+      name,
+      text: (await objects.get(name))?.text ?? "",
+    }));
+  }
+}
+
+/** Returns the names of the packs, indexes or diffs that a place has. @throws StoreError */
+export async function listPayload(objects: ObjectStore, chain: ChainName): Promise<ReadonlySet<string>> {
+  if (chain === "diffs") return new Set((await listDiffs(objects)).keys());
+  return new Set((await Array.fromAsync(objects.list("objects/pack/"))).map(({ name }) => name));
+}
+
+/** The error of a place whose records, or what they name, are not what they were. */
+export const damagedPlace = (address: string, problem: string) =>
+  new StoreError(
+    "chain-damaged",
+    `${address} ${problem}.`,
+    "Restore it from the bucket's versions; verify shows more.",
+  );
+
+export const sha256Of = (content: string | Uint8Array): string =>
+  createHash("sha256").update(content).digest("hex");
+
+/** Returns the size and the hash of an object. @throws StoreError */
+export async function digestOf(
+  objects: ObjectStore,
+  name: string,
+): Promise<{ bytes: number; sha256: string }> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  for await (const chunk of objects.read(name)) {
+    hash.update(chunk);
+    bytes += chunk.length;
+  }
+  return { bytes, sha256: hash.digest("hex") };
+}
