@@ -15,7 +15,7 @@ import {
   readMirrorRecord,
 } from "../../fixtures/mirrored-repository.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 let mirrored: MirroredRepository;
 let other: MirroredRepository;
