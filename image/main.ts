@@ -15,7 +15,13 @@ import { ConfigError, LimitError } from "./lib/errors.ts";
 import { isGone } from "./lib/process-name.ts";
 import { mirror } from "./mirror/mirror.ts";
 import { explain } from "./output/explain.ts";
-import { jsonRunReport, jsonVerifyReport, nameOf, writeConfigError, writeEvent } from "./output/json.ts";
+import {
+  jsonRestoreReport,
+  jsonRunReport,
+  jsonVerifyReport,
+  nameOf,
+  writeConfigError,
+} from "./output/json.ts";
 import { runAll, type Work } from "./run/run.ts";
 import { awsHttp } from "./stores/aws-http.ts";
 import { openParameterStore } from "./stores/parameter-store.ts";
@@ -239,14 +245,17 @@ async function restoreMirror(
   const [moment] = readAll(problems, () => parseMoment(options));
   const { restore } = await import("./mirror/restore.ts");
   const target = resolve(environment.INIT_CWD ?? process.cwd(), folder);
+  const report = process.stdout.isTTY
+    ? (await import("./output/terminal.ts")).terminalRestoreReport(process.stdout, place)
+    : jsonRestoreReport(writeLine);
   try {
     const objects = await openPlace(place, environment, signal);
-    const { record } = await restore(objects, target, moment, () => {});
-    writeEvent(writeLine, "restored", { place, folder: target, step: record.number, state: record.to });
+    const { record } = await restore(objects, target, moment, report.progress);
+    report.restored({ place, folder: target, step: record.number, state: record.to });
     return status.success;
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    writeEvent(writeLine, "failed", { place, folder: target, ...explain(error) });
+    report.failed({ place, folder: target, ...explain(error) });
     return status.someFailed;
   }
 }

@@ -38,13 +38,17 @@ export async function sizesOf(
   return packs.map((name) => ({ name, bytes: sizes.get(`${name}.pack`) ?? Number.POSITIVE_INFINITY }));
 }
 
-/** Makes one pack of the step's and of these published ones, in the scratch repository. @throws GitError, StoreError */
+/**
+ * Makes one pack of those of a step, which are in the scratch repository, and of these published ones.
+ * @throws GitError, StoreError
+ */
 export async function mergePacks(
   objects: ObjectStore,
   scratch: ScratchRepository,
-  stored: StoredPack,
+  stored: readonly StoredPack[],
   packs: readonly string[],
 ): Promise<StoredPack> {
+  if (stored[0] && stored.length + packs.length === 1) return stored[0];
   // The index last: git opens packs by their indexes.
   for (const name of packs) {
     await pipeline(readPack(objects, name), createWriteStream(scratch.packPath(`${name}.pack`)));
@@ -53,7 +57,8 @@ export async function mergePacks(
       createWriteStream(scratch.packPath(`${name}.idx`)),
     );
   }
-  const names = [basename(stored.index, ".idx"), ...packs].map((name) => `${name}.pack\n`).join("");
+  const own = stored.map(({ index }) => basename(index, ".idx"));
+  const names = [...own, ...packs].map((name) => `${name}.pack\n`).join("");
   const command = [
     "pack-objects",
     "--stdin-packs",

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LimitError, StoreError } from "../lib/errors.ts";
+import { inParallel } from "../lib/parallel.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import { type MirrorStep, readMirrorChain } from "./read-chain.ts";
 import type { MirrorPack } from "./record.ts";
@@ -14,6 +15,8 @@ export interface Moment {
   /** The newest step that had ended by then. */
   readonly at?: Date;
 }
+
+const packsAtOnce = 4;
 
 /**
  * Makes a bare repository of a mirror's state in a folder, or brings one that it made up to date.
@@ -34,13 +37,15 @@ export async function restore(
   }
   if (found === undefined) throw noStep(objects, moment);
   await prepare(folder);
-  for (const [index, name] of found.record.packs.entries()) {
-    onProgress(`Restoring pack ${index + 1} of ${found.record.packs.length}`);
+  const { packs: wanted } = found.record;
+  let restored = 0;
+  await inParallel(wanted, packsAtOnce, async (name) => {
     const pack = packs.get(name);
     if (pack === undefined) throw damaged(objects.address(name), "is in no record");
     await fetchFile(objects, `${name}.pack`, pack.sha256, folder);
     await fetchFile(objects, `${name}.idx`, pack.indexSha256, folder);
-  }
+    onProgress(`Restored ${++restored} of ${wanted.length} packs`);
+  });
   // The refs last: whatever they lead to is there.
   await replaceFile(join(folder, "packed-refs"), packedRefs(found.state));
   await replaceFile(join(folder, "HEAD"), headFile(found.state));

@@ -1,6 +1,8 @@
 import type { Repository } from "../config/repository.ts";
 import type { ConfigError } from "../lib/errors.ts";
+import { refEvents } from "../mirror/ref-events.ts";
 import type { RunReport } from "../run/report.ts";
+import type { RestoreReport } from "../run/restore-report.ts";
 import { isProblem } from "../verify/finding.ts";
 import type { VerifyReport } from "../verify/report.ts";
 import { explain } from "./explain.ts";
@@ -14,8 +16,11 @@ export function jsonRunReport(write: Write): RunReport {
     outcome(repository, outcome) {
       if (outcome.status === "mirrored") {
         const { storedAt } = outcome;
-        for (const { refs, state: _, schemaVersion: __, repository: ___, ...facts } of outcome.steps) {
+        for (const step of outcome.steps) {
+          const { refs, state: _, schemaVersion: __, repository: ___, ...facts } = step;
           event("mirrored", { ...nameOf(repository), storedAt, ...facts, refs: refs.length });
+          for (const { event: name, ...change } of refEvents(step))
+            event(name, { ...nameOf(repository), step: step.number, ...change });
         }
         return;
       }
@@ -53,9 +58,15 @@ export function jsonVerifyReport(write: Write): VerifyReport {
 export const writeConfigError = (write: Write, { code, problems, remedy }: ConfigError) =>
   eventWriter(write)("failed", { code, problems, remedy });
 
-/** Reports one event of a command that has no more to tell. */
-export const writeEvent = (write: Write, event: string, facts: object): void =>
-  eventWriter(write)(event, facts);
+/** Reports a restoration as one JSON line. */
+export function jsonRestoreReport(write: Write): RestoreReport {
+  const event = eventWriter(write);
+  return {
+    progress() {},
+    restored: (facts) => event("restored", facts),
+    failed: (facts) => event("failed", facts),
+  };
+}
 
 const eventWriter =
   (write: Write) =>

@@ -97,9 +97,10 @@ export function s3Objects(
         fail(prefix, "read", error);
       }
     },
-    async *read(name) {
+    async *read(name, part) {
       try {
-        const request = new GetObjectCommand({ Bucket: bucket, Key: keyOf(name) });
+        const Range = part && `bytes=${part.start}-${part.start + part.length - 1}`;
+        const request = new GetObjectCommand({ Bucket: bucket, Key: keyOf(name), Range });
         const { Body } = await client.send(request, options());
         if (Body) yield* Body as Readable;
       } catch (error) {
@@ -184,7 +185,10 @@ function toStoreError(bucket: string, key: string, access: Access, error: Error)
     return new StoreError(
       "store-denied",
       message,
-      `Allow the task role ${permissions[access]} there.`,
+      // Where a key encrypts the bucket, S3 names what is missing for the key.
+      /kms:/.test(error.message)
+        ? "Allow the task role kms:GenerateDataKey and kms:Decrypt on the bucket's key."
+        : `Allow the task role ${permissions[access]} there.`,
       cause,
     );
   }

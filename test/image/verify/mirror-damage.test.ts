@@ -13,7 +13,7 @@ import {
   makeMirroredRepository,
   packOfStep,
   readMirrorRecord,
-} from "../../fixtures/mirrored-repository.ts";
+} from "../../fixtures/damageable-mirror.ts";
 
 setDefaultTimeout(180_000);
 

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { forgeFile, forgePack, forgeRecord } from "../../fixtures/forged-mirror.ts";
 import {
   type Mirror,
   type MirroredRepository,
   makeMirroredRepository,
   packOfStep,
-} from "../../fixtures/mirrored-repository.ts";
+} from "../../fixtures/damageable-mirror.ts";
+import { forgeFile, forgePack, forgeRecord } from "../../fixtures/forged-mirror.ts";
 import type { Ran } from "../../fixtures/worker.ts";
 
 setDefaultTimeout(180_000);

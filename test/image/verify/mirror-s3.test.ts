@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { CreateBucketCommand, PutObjectRetentionCommand } from "@aws-sdk/client-s3";
 import { recordName } from "../../../image/chain/record.ts";
-import { bucketMirror, copyMirror, type Mirror, packOfStep } from "../../fixtures/mirrored-repository.ts";
+import { bucketMirror, copyMirror, type Mirror, packOfStep } from "../../fixtures/damageable-mirror.ts";
 import { makeRepository, type Repository } from "../../fixtures/repository.ts";
 import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
 import { type Ran, runWorker } from "../../fixtures/worker.ts";
