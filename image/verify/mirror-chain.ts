@@ -137,16 +137,15 @@ function checkLink(
   );
 }
 
-/** Returns in what a record contradicts itself or the one before. */
-function contradiction(record: CompleteMirrorStep, before: Before | undefined): string | undefined {
-  const { pack, replaces, packs } = record;
-  const has = new Set(packs);
-  if (pack && packs[0] !== pack.name) return "its own pack is not the first one of its packs";
-  if (replaces.some((name) => has.has(name))) return "its packs contain some that it replaces";
-  if (before === undefined || before.accused) return undefined;
-  const rest = before.record.packs.filter((name) => !replaces.includes(name));
+/** Returns in what the packs of a record contradict it or the one before. */
+function contradiction(
+  { number, pack, replaces, packs }: CompleteMirrorStep,
+  before: Before | undefined,
+): string | undefined {
+  if (number > 1 && (before === undefined || before.accused)) return undefined;
+  const rest = (before?.record.packs ?? []).filter((name) => !replaces.includes(name));
   const right = pack ? [pack.name, ...rest] : rest;
-  return right.join() === packs.join() ? undefined : `its packs are not those of ${before.name} and its own`;
+  return right.join() === packs.join() ? undefined : "its packs are not those of the step before and its own";
 }
 
 /** Whether the old ids of a record's changes are those of the state before. */

@@ -136,4 +136,4 @@ function otherPacks(listed: readonly string[], { number, packs }: Step): Finding
 const repairCursor = "Restore it from the bucket's versions, or write it anew.";
 
 const repairRefs = ({ number }: Step) =>
-  `Restore both from the bucket's versions. Without versions: restore --step ${number} into a folder, run git update-server-info there, and copy HEAD and info/refs.`;
+  `The next run that finds something new writes both from the records. To have them sooner, restore them from the bucket's versions, or restore --step ${number} into a folder, run git update-server-info there, and copy HEAD and info/refs.`;

@@ -9,7 +9,7 @@ import {
   packOfStep,
 } from "../../fixtures/damageable-mirror.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 let mirrored: MirroredRepository;
 /** The mirror after each step, from 1. */
@@ -116,6 +116,34 @@ test.each([
   const { status, events } = await mirror.verify("--replay");
   expect(events[0]).toMatchObject({ event: "verified", holds: true, steps: 4, notes: 0 });
   expect(status).toBe(0);
+});
+
+test("a flipped pack is not merged into a new one", async () => {
+  await using many = await makeMirroredRepository();
+  const addStep = async (number: number) => {
+    await many.repository.write(`file-${number}`, `${number}\n`);
+    await many.repository.commit();
+  };
+  for (let number = 1; number <= 32; number++) {
+    await addStep(number);
+    expect(await many.run()).toMatchObject({ status: 0 });
+  }
+  await addStep(33);
+  for (const at of [40, -1]) {
+    const { mirror, run } = await many.fork();
+    const name = `objects/pack/${await packOfStep(mirror, 31)}.pack`;
+    const content = await mirror.read(name);
+    content.writeUInt8((content.at(at) ?? 0) ^ 1, at < 0 ? content.length + at : at);
+    await mirror.write(name, content);
+    const before = await contentOf(mirror);
+    const { events, status, left } = await run();
+    expect(events[0]).toMatchObject({ event: "failed", code: "mirror-damaged" });
+    expect(events[0]?.message).toContain(name);
+    expect({ status, left }).toEqual({ status: 1, left: [] });
+    const now = await contentOf(mirror);
+    now.delete(recordName(33));
+    expect(now).toEqual(before);
+  }
 });
 
 test.each<[string, (mirror: Mirror) => Promise<unknown>]>([

@@ -15,7 +15,7 @@ import {
   readMirrorRecord,
 } from "../../fixtures/damageable-mirror.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 let mirrored: MirroredRepository;
 let other: MirroredRepository;
@@ -24,7 +24,7 @@ let aws: Aws;
 const after: Mirror[] = [];
 let copies = 0;
 
-/** Five steps: a baseline, a new branch and a tag, a change, a deletion (no pack), and a force push. */
+/** Five steps: a baseline, a new branch and a tag, a change, a deletion (no pack), a force push and another HEAD. */
 async function mirrorFiveSteps(name: string): Promise<MirroredRepository> {
   const made = await makeMirroredRepository();
   const { repository } = made;
@@ -49,6 +49,7 @@ async function mirrorFiveSteps(name: string): Promise<MirroredRepository> {
       await repository.git("reset", "--quiet", "--hard", "HEAD~1");
       await repository.write("file", `${name} five\n`);
       await repository.commit();
+      await repository.git("checkout", "--quiet", "-b", "trunk");
     },
   ];
   for (const change of changes) {
@@ -148,6 +149,11 @@ const damages: Damage[] = [
         const [[name, , ...rest]] = known.refs;
         return { ...known, refs: [[name, "1".repeat(40), ...rest]] };
       }),
+    "! record-changed 5",
+  ],
+  [
+    "a last record without an older pack in its list",
+    (mirror) => amendRecord(mirror, 5, (known) => ({ ...known, packs: known.packs.slice(0, -1) })),
     "! record-changed 5",
   ],
   [
@@ -255,6 +261,11 @@ const damages: Damage[] = [
   [
     "a run that died between the packs and the refs",
     (mirror) => restoreFrom(4, mirror, "HEAD", "info/refs", "cursor"),
+    "  cursor-behind cursor",
+  ],
+  [
+    "a run that died between HEAD and the refs",
+    (mirror) => restoreFrom(4, mirror, "info/refs", "cursor"),
     "  cursor-behind cursor",
   ],
   ["no cursor", (mirror) => mirror.remove("cursor"), "! cursor-behind cursor"],

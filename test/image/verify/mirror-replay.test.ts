@@ -9,7 +9,7 @@ import {
 import { forgeFile, forgePack, forgeRecord } from "../../fixtures/forged-mirror.ts";
 import type { Ran } from "../../fixtures/worker.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(180_000);
 
 let mirrored: MirroredRepository;
 const addStep = async (text: string) => {
