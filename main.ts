@@ -90,6 +90,7 @@ export class GitDiff extends TerraformStack {
         credentials,
         network,
         certificates: configuration.certificates,
+        decryptKeys: configuration.decryptKeys ?? [],
       });
       new Schedule(this, `schedule-${collection.name}`, {
         ...shared,

@@ -2,9 +2,9 @@ import { resolve } from "node:path";
 import { collect } from "./collect/collect.ts";
 import { type Arguments, parseArguments, usage } from "./config/arguments.ts";
 import { type Configuration, readEnvironment } from "./config/environment.ts";
-import { parseMoment, parsePlace } from "./config/place.ts";
+import { isMirrorPlace, parseMoment, parsePart, parsePlace } from "./config/place.ts";
 import { readAll } from "./config/read-all.ts";
-import type { Repository } from "./config/repository.ts";
+import { labelOf, type Repository } from "./config/repository.ts";
 import { readAwsAuthorities, readSettings } from "./config/settings.ts";
 import { parseExport } from "./config/transfer.ts";
 import { removeAbandonedFolders } from "./git/scratch-folder.ts";
@@ -16,13 +16,21 @@ import { ConfigError, LimitError } from "./lib/errors.ts";
 import { isGone } from "./lib/process-name.ts";
 import { mirror } from "./mirror/mirror.ts";
 import { explain } from "./output/explain.ts";
-import { jsonRunReport, jsonVerifyReport, writeConfigError, writeEvent } from "./output/json.ts";
+import {
+  jsonRestoreReport,
+  jsonRunReport,
+  jsonVerifyReport,
+  nameOf,
+  writeConfigError,
+  writeEvent,
+} from "./output/json.ts";
 import { runAll, type Work } from "./run/run.ts";
 import { awsHttp } from "./stores/aws-http.ts";
 import { openParameterStore } from "./stores/parameter-store.ts";
 import { openS3 } from "./stores/s3.ts";
 import { ssmCursor } from "./stores/ssm.ts";
 import type { ObjectStore, Stores } from "./stores/stores.ts";
+import type { Verifiable } from "./verify/run.ts";
 
 /** The exit statuses. docs/output.md documents them. */
 const status = {
@@ -74,9 +82,7 @@ async function start(
     if (args.command === "import") return await importChain(args, environment, signal);
     const opened = await (args.local ? openLocal : openWorker)(args, environment);
     const failed =
-      args.command === "verify"
-        ? await verify(opened, args.options.replay === true, signal)
-        : await run(opened, signal);
+      args.command === "verify" ? await verify(opened, args, environment, signal) : await run(opened, signal);
     return failed.length > 0 ? status.someFailed : status.success;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -126,10 +132,16 @@ async function openLocal(args: Arguments, environment: Environment): Promise<Ope
     objects: folderObjects(destination),
   });
   await removeAbandonedFolders();
+  const places = placesIn(args, environment);
+  const names = args.operands.filter((name) => !places.includes(name));
   const [settings, repositories] = readAll(
     args.problems,
     () => readSettings(environment, new Date()),
-    () => readLocalRepositories(args.operands, environment, process.cwd(), args.command === "mirror"),
+    () =>
+      names.length === 0 && places.length > 0
+        ? []
+        : readLocalRepositories(names, environment, process.cwd(), args.command === "mirror"),
+    () => parsePart(args.options),
   );
   return { repositories, settings, storesOf, identity: awsIdentity(), isGone };
 }
@@ -167,17 +179,59 @@ async function run(
 
 async function verify(
   { repositories, storesOf, settings }: Opened,
-  replay: boolean,
+  args: Arguments,
+  environment: Environment,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const { verifyAll } = await import("./verify/run.ts");
+  const [{ verifyAll }, diffs, mirrors] = await Promise.all([
+    import("./verify/run.ts"),
+    import("./verify/verify.ts"),
+    import("./verify/verify-mirror.ts"),
+  ]);
+  const part = parsePart(args.options);
+  const options = { replay: args.options.replay === true, leaseMilliseconds: settings.leaseSeconds * 1_000 };
+  const configured = repositories.map((repository): Verifiable => {
+    const { destination, cursor } = repository;
+    return {
+      label: labelOf(repository),
+      name: nameOf(repository),
+      destination,
+      verify(signal, onProgress) {
+        const stores = storesOf(repository, signal);
+        return repository.mirror
+          ? mirrors.verifyMirror(stores.objects, { ...options, part, signal, onProgress })
+          : diffs.verify(stores, { ...options, cursorName: cursor, signal, onProgress });
+      },
+    };
+  });
+  const places = placesIn(args, environment).map(
+    (place): Verifiable => ({
+      label: place,
+      name: { place },
+      destination: place,
+      verify: async (signal, onProgress) =>
+        mirrors.verifyMirror(await openPlace(place, environment, signal), {
+          ...options,
+          part,
+          signal,
+          onProgress,
+        }),
+    }),
+  );
+  if (part && places.length === 0 && !repositories.some(({ mirror }) => mirror)) {
+    throw new ConfigError(["--part divides the packs of mirrors, and none is named: give the place of one."]);
+  }
   const report = process.stdout.isTTY
     ? (await import("./output/terminal.ts")).terminalVerifyReport(process.stdout)
     : jsonVerifyReport(writeLine);
-  const summary = await verifyAll(repositories, storesOf, settings, { replay, signal }, report);
+  const summary = await verifyAll([...configured, ...places], settings, signal, report);
   report.summary(summary);
   return summary.failed;
 }
+
+/** Returns the operands of `verify` that are places of mirrors. */
+const placesIn = ({ command, operands }: Arguments, { INIT_CWD = process.cwd() }: Environment) =>
+  command === "verify" ? operands.filter((text) => isMirrorPlace(text, INIT_CWD)) : [];
 
 /** Opens what a person names on the command line: a folder, or a place in S3. */
 async function openPlace(text: string, environment: Environment, signal: AbortSignal): Promise<ObjectStore> {
@@ -195,14 +249,17 @@ async function restoreMirror(
   const [moment] = readAll(problems, () => parseMoment(options));
   const { restore } = await import("./mirror/restore.ts");
   const target = resolve(environment.INIT_CWD ?? process.cwd(), folder);
+  const report = process.stdout.isTTY
+    ? (await import("./output/terminal.ts")).terminalRestoreReport(process.stdout, place)
+    : jsonRestoreReport(writeLine);
   try {
     const objects = await openPlace(place, environment, signal);
-    const { record } = await restore(objects, target, moment, () => {});
-    writeEvent(writeLine, "restored", { place, folder: target, step: record.number, state: record.to });
+    const { record } = await restore(objects, target, moment, report.progress);
+    report.restored({ place, folder: target, step: record.number, state: record.to });
     return status.success;
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    writeEvent(writeLine, "failed", { place, folder: target, ...explain(error) });
+    report.failed({ place, folder: target, ...explain(error) });
     return status.someFailed;
   }
 }

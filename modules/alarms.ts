@@ -46,12 +46,7 @@ export class Alarms extends Construct {
     const failed = new CloudwatchEventRule(this, "failed", {
       name: `${name}-failed`,
       description: "git-diff-to-s3: a run failed, or its container did not start",
-      eventPattern: JSON.stringify(
-        failedRunPattern(
-          cluster.arn,
-          tasks.map(({ task }) => task.family),
-        ),
-      ),
+      eventPattern: JSON.stringify(failedRunPattern(cluster.arn, name)),
     });
     new CloudwatchEventTarget(this, "notify", {
       rule: failed.name,
@@ -83,7 +78,9 @@ export class Alarms extends Construct {
       dimensions: { QueueName: deadLetterQueue },
       statistic: "Sum",
       period: 300,
-      evaluationPeriods: 1,
+      // The metrics of a queue that was idle come up to 15 minutes late, perhaps behind later zeros.
+      evaluationPeriods: 6,
+      datapointsToAlarm: 1,
       comparisonOperator: "GreaterThanThreshold",
       threshold: 0,
       treatMissingData: "notBreaching",
@@ -128,28 +125,34 @@ export class Alarms extends Construct {
   }
 }
 
+const WEEK = 7 * 24;
+
 /**
  * Returns after how many hours without a run one is missing: the longest time between two, and two hours because a run
  * may start later than the one before. An alarm looks back for a week at most. Undefined if a run is due more rarely.
  */
-function silentHours({ schedule, paused, flexibleWindowMinutes = 0 }: Collection): number | undefined {
+function silentHours(collection: Collection): number | undefined {
+  const { schedule, timezone, paused, flexibleWindowMinutes = 0 } = collection;
   const gap = longestGapHours(schedule);
   if (paused || gap === undefined) return undefined;
-  return Math.min(gap + Math.ceil(flexibleWindowMinutes / 60) + 2, 168);
+  const hours = gap + Math.ceil(flexibleWindowMinutes / 60) + 2;
+  if (hours <= WEEK) return hours;
+  // A weekly run is in the same hour each time, unless a window or the end of summer time delays it.
+  return gap === WEEK && flexibleWindowMinutes === 0 && timezone === "UTC" ? WEEK : undefined;
 }
 
 /**
  * Matches ECS events of failed runs. A container that never started has no exit code, which `anything-but` does not match:
  * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html
  */
-function failedRunPattern(clusterArn: string, families: readonly string[]): object {
+function failedRunPattern(clusterArn: string, name: string): object {
   return {
     source: ["aws.ecs"],
     "detail-type": ["ECS Task State Change"],
     detail: {
       clusterArn: [clusterArn],
-      // The cluster may have other tasks too.
-      group: families.map((family) => `family:${family}`),
+      // The cluster may have other tasks too. A list of all families could be longer than a pattern may be.
+      group: [{ prefix: `family:${name}-` }],
       lastStatus: ["STOPPED"],
       $or: [
         // By name, since GuardDuty may add a container of its own.

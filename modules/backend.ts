@@ -1,5 +1,6 @@
 import { LocalBackend, S3Backend, type TerraformStack } from "cdktf";
 import type { Configuration } from "./configuration.ts";
+import { stateKey } from "./state-key.ts";
 
 /** Configures where Terraform stores the state: in the configured bucket, otherwise in a file beside main.ts. */
 export function configureBackend(stack: TerraformStack, { name, region, state }: Configuration): void {
@@ -10,8 +11,7 @@ export function configureBackend(stack: TerraformStack, { name, region, state }:
   }
   new S3Backend(stack, {
     bucket: state.bucket,
-    // By name, so that two stacks never share a state, which would have one destroy the other.
-    key: state.key ?? `${name}.tfstate`,
+    key: stateKey(name, state.key),
     region: state.region ?? region,
     encrypt: true,
   });

@@ -29,6 +29,7 @@ export class Bucket extends Construct implements Results {
   /** The name as given, not a reference: its length is known during synthesis. */
   readonly name: string;
   readonly prefix = "";
+  readonly isShared = false;
   /** What has to be there before a result is stored. */
   readonly rules: readonly ITerraformDependable[];
 

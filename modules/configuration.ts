@@ -6,6 +6,7 @@ import { certificates, cidrBlock } from "./network-settings.ts";
 import { validateRegion } from "./region.ts";
 import { checked, formatProblems, object, text, unique } from "./schema.ts";
 import { secretArn } from "./secret-arn.ts";
+import { stateKey } from "./state-key.ts";
 import { parseValidPart } from "./valid-part.ts";
 
 /** The configuration of a stack, with defaults filled in and all repositories in collections. */
@@ -22,6 +23,11 @@ const retentionDays = [
 const alarmsRule =
   'is neither a list of e-mail addresses nor the ARN of a topic; use ["ops@acme.com"] or "arn:aws:sns:<region>:<account>:<topic>"';
 const region = checked(validateRegion);
+
+const kmsKey = text(
+  /^arn:aws[\w-]*:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/,
+  'is not the ARN of a KMS key; use "arn:aws:kms:<region>:<account>:key/<id>", not an alias',
+);
 
 const schema = object({
   region,
@@ -111,10 +117,10 @@ const schema = object({
     .min(1, "is less than one day; use 365, or remove it to keep results")
     .max(36_500, "is more than a hundred years; use 365, or remove it to keep results")
     .optional(),
-  kmsKey: text(
-    /^arn:aws[\w-]*:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/,
-    'is not the ARN of a KMS key; use "arn:aws:kms:<region>:<account>:key/<id>", not an alias',
-  ).optional(),
+  kmsKey: kmsKey.optional(),
+  decryptKeys: z
+    .array(kmsKey, 'is not a list of ARNs of KMS keys; write ["arn:aws:kms:<region>:<account>:key/<id>"]')
+    .optional(),
   state: object({
     bucket: text(
       /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
@@ -173,8 +179,8 @@ export function read(gitDiff: unknown): Read {
   const each = gitDiff.map((one, index) => readOne(`gitDiff[${index}]`, one, `stack-${index}`));
   const stacks = each.flatMap((one) => one.stacks);
   const names = stacks.map(({ configuration }) => configuration.name);
-  const states = stacks.map(({ root, configuration: { state } }) =>
-    state?.key ? JSON.stringify(`${state.bucket}/${state.key}`) : root,
+  const states = stacks.map(({ root, configuration: { name, state } }) =>
+    state ? JSON.stringify(`${state.bucket}/${stateKey(name, state.key)}`) : root,
   );
   const twice = duplicateIndexes(names);
   const none = 'gitDiff = [] is empty; write { "region": "eu-west-1", "repositories": [...] }';

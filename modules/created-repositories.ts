@@ -1,5 +1,5 @@
 import { CodecommitRepository } from "@cdktf/provider-aws/lib/codecommit-repository";
-import { TerraformIterator, TerraformStack } from "cdktf";
+import { TerraformIterator } from "cdktf";
 import { Construct } from "constructs";
 
 export interface CreatedRepositoriesProps {
@@ -20,12 +20,5 @@ export class CreatedRepositories extends Construct {
       repositoryName: each.value,
       lifecycle: { preventDestroy: true },
     });
-    if (names.length === 0) return;
-    // In 0.1.0 each was a resource of its own, which Terraform would destroy.
-    const moved = names.map((name) => ({
-      from: `aws_codecommit_repository.codecommit-${name.replace(/[^A-Za-z0-9_-]/g, "_")}`,
-      to: `aws_codecommit_repository.codecommit[${JSON.stringify(name)}]`,
-    }));
-    TerraformStack.of(this).addOverride("moved", moved);
   }
 }

@@ -34,7 +34,13 @@ export function certificates(path: string, context: z.core.$RefinementCtx<string
     const found = readFileSync(resolve(path), "utf8").match(
       /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g,
     );
-    if (found) return `${found.join("\n")}\n`;
+    const text = found && `${found.join("\n")}\n`;
+    // It is in the task definition twice, for git hosts and for AWS.
+    if (text && text.length > 16 * 1024) {
+      context.addIssue("has more than 16 KiB of certificates; keep only those of your own authority");
+      return z.NEVER;
+    }
+    if (text) return text;
     context.addIssue("has no certificate in PEM; use the file of your authority, such as acme-ca.pem");
   } catch {
     context.addIssue("cannot be read; write the path of a file beside cdktf.json, such as acme-ca.pem");

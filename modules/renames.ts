@@ -23,15 +23,15 @@ export function describeRenames(before: string, after: string, region: string): 
     );
     if (!from || known.has(to.parameterName)) return [];
     const ssm = `aws ssm get-parameter --region ${region} --name ${from.parameterName}`;
-    return `${nameOf(from)} is called ${nameOf(to)} now. Its cursor and its diffs stay under the old name, so that the next run would store a new baseline. To move both, run this before you deploy:
-  aws s3 sync s3://${place(from)}/ s3://${place(to)}/
+    return `${nameOf(from)} is called ${nameOf(to)} now. Its cursor and its diffs stay under the old name, so that the next run would store a new baseline. A credential of its own goes with the old name: set it again after you deploy. To move cursor and diffs, run this before:
+  aws s3 sync --region ${region} s3://${place(from)}/ s3://${place(to)}/
   aws ssm put-parameter --region ${region} --name ${to.parameterName} --type String --value "$(${ssm} --query Parameter.Value --output text)"`;
   });
 }
 
 function listEntries(template: string): Entry[] {
   const tasks: Record<string, { container_definitions: string }> =
-    JSON.parse(template).resource.aws_ecs_task_definition;
+    JSON.parse(template).resource?.aws_ecs_task_definition ?? {};
   return Object.values(tasks).flatMap(({ container_definitions }) => {
     const [{ environment }]: [{ environment: { name: string; value: string }[] }] =
       JSON.parse(container_definitions);

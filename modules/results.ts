@@ -8,6 +8,8 @@ export interface Results {
   readonly name: string;
   /** Stands before every key: empty, or ends with `/`. */
   readonly prefix: string;
+  /** Whether others store things in it too. */
+  readonly isShared: boolean;
   /** What has to be there before a result is stored. */
   readonly rules: readonly ITerraformDependable[];
 }
@@ -15,7 +17,7 @@ export interface Results {
 /** Returns a bucket that exists already, of this or another account, given as `bucket` or `bucket/prefix`. */
 export function existingBucket(place: string): Results {
   const [name = "", ...parts] = place.split("/");
-  return { name, prefix: parts.map((part) => `${part}/`).join(""), rules: [] };
+  return { name, prefix: parts.map((part) => `${part}/`).join(""), isShared: true, rules: [] };
 }
 
 /**
@@ -24,7 +26,7 @@ export function existingBucket(place: string): Results {
  */
 export function resultStatements(
   { partition }: Account,
-  { name, prefix }: Results,
+  { name, prefix, isShared }: Results,
   repositories: readonly Repository[],
 ): Statement[] {
   // Composed instead of read from the bucket: `packPolicies` needs to know the length.
@@ -34,7 +36,12 @@ export function resultStatements(
       Sid: "PutResults",
       Effect: "Allow",
       Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
-      Resource: [`${arn}/${prefix}*`],
+      Resource: isShared
+        ? repositories.flatMap((repository) => [
+            ...(hasDiffs(repository) ? [`${arn}/${prefix}${repository.name}/*`] : []),
+            ...(hasMirror(repository) ? [`${arn}/${prefix}${repository.name}.git/*`] : []),
+          ])
+        : [`${arn}/${prefix}*`],
     },
     {
       Sid: "ReadStepRecords",
@@ -67,8 +74,8 @@ export function bucketPolicy(
   const collect = (["diffs", "mirror"] as const).filter((kind) =>
     repositories.some(kind === "mirror" ? hasMirror : hasDiffs),
   );
-  const statements = resultStatements(account, results, [{ name: "*", collect }]).filter(
-    ({ Resource }) => Resource.length > 0,
-  );
+  const statements = resultStatements(account, { ...results, isShared: false }, [
+    { name: "*", collect },
+  ]).filter(({ Resource }) => Resource.length > 0);
   return policyDocument(statements.map((statement) => ({ ...statement, Principal: { AWS: roleArns } })));
 }

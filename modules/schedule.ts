@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { SchedulerSchedule } from "@cdktf/provider-aws/lib/scheduler-schedule";
 import { Construct } from "constructs";
 import { variables } from "../image/config/variables.ts";
@@ -86,11 +87,14 @@ function runTask({ cluster, collection, network, task }: ScheduleProps): Record<
         { Name: CONTAINER, Environment: [{ Name: variables.scheduledTime, Value: SCHEDULED_TIME }] },
       ],
     },
-    ClientToken: `${collection.name}-${SCHEDULED_TIME}`,
+    ClientToken: `${collection.name}-${shortHash(task.family)}-${SCHEDULED_TIME}`,
     StartedBy: task.family,
     PropagateTags: "TASK_DEFINITION",
   };
 }
+
+/** Tells the stacks of one cluster apart, in which ECS starts one task for each token. The family itself is too long. */
+const shortHash = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 8);
 
 function statements({ account, cluster, group, task }: ScheduleProps): Statement[] {
   return [

@@ -25,6 +25,8 @@ export interface TaskProps extends Omit<ContainerProps, "logGroup"> {
   readonly logRetentionDays: number;
   /** ARN of the KMS key that encrypts results, credentials and logs. @default - AWS's own keys */
   readonly kmsKey?: string;
+  /** ARNs of the keys that encrypted them before, and that encrypt secrets that exist already. */
+  readonly decryptKeys: readonly string[];
 }
 
 /** The task of one collection: a task definition, its two roles and its log group. */
@@ -103,6 +105,8 @@ export class Task extends Construct {
       volume: [{ name: SCRATCH_VOLUME }],
       // Old revisions stay. Deregistered, they would still be those of running tasks, and of starts that are retried.
       skipDestroy: true,
+      // First the new revision, then what only the old one needed goes, such as a credential.
+      lifecycle: { createBeforeDestroy: true },
       // From the moment that there is a new revision, ECS starts it.
       dependsOn: permissions,
     });
@@ -111,7 +115,14 @@ export class Task extends Construct {
   }
 }
 
-function workerStatements({ account, name, results, collection, kmsKey }: TaskProps): Statement[] {
+function workerStatements({
+  account,
+  name,
+  results,
+  collection,
+  kmsKey,
+  decryptKeys,
+}: TaskProps): Statement[] {
   const { repositories } = collection;
   return [
     {
@@ -135,6 +146,13 @@ function workerStatements({ account, name, results, collection, kmsKey }: TaskPr
       // Decrypt too: S3 reads the parts of a multipart upload to combine them.
       Action: ["kms:Decrypt", "kms:GenerateDataKey"],
       Resource: kmsKey ? [kmsKey] : [],
+      Condition: { StringEquals: { "kms:ViaService": `s3.${account.region}.${account.domain}` } },
+    },
+    {
+      Sid: "FurtherResultsKeys",
+      Effect: "Allow",
+      Action: ["kms:Decrypt"],
+      Resource: decryptKeys,
       Condition: { StringEquals: { "kms:ViaService": `s3.${account.region}.${account.domain}` } },
     },
   ];
@@ -194,7 +212,7 @@ function executionStatements(props: TaskProps, logGroupArn: string): Statement[]
       Sid: "CredentialsKey",
       Effect: "Allow",
       Action: ["kms:Decrypt"],
-      Resource: kmsKey && secrets.length > 0 ? [kmsKey] : [],
+      Resource: secrets.length > 0 ? [...(kmsKey ? [kmsKey] : []), ...props.decryptKeys] : [],
       Condition: {
         StringEquals: {
           "kms:ViaService": services.map((service) => `${service}.${account.region}.${account.domain}`),

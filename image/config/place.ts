@@ -1,4 +1,5 @@
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { ConfigError } from "../lib/errors.ts";
 import type { Options } from "./arguments.ts";
 
@@ -9,6 +10,28 @@ export type Place = { readonly folder: string } | { readonly destination: string
 export function parsePlace(text: string, base: string): Place {
   const [, destination] = /^s3:\/\/(.+?)\/*$/.exec(text) ?? [];
   return destination === undefined ? { folder: resolve(base, text) } : { destination };
+}
+
+/** Tells a mirror's place from a repository, which has neither records nor such a cursor. */
+export function isMirrorPlace(text: string, base: string): boolean {
+  const place = parsePlace(text, base);
+  if ("destination" in place) return true;
+  const has = (name: string) => existsSync(join(place.folder, name));
+  return (has("_steps") || has("cursor")) && (has("objects") || place.folder.endsWith(".git"));
+}
+
+/** One of several parts of a work, from 1. */
+export interface Part {
+  readonly number: number;
+  readonly of: number;
+}
+
+/** Parses --part, such as 2/7. @throws ConfigError */
+export function parsePart({ part }: Options): Part | undefined {
+  if (part === undefined) return undefined;
+  const [, number = 0, of = 0] = (/^(\d{1,4})\/(\d{1,4})$/.exec(part) ?? []).map(Number);
+  if (number >= 1 && number <= of) return { number, of };
+  throw new ConfigError([`--part is "${part}", which is no part; write 2/7 for the second of seven.`]);
 }
 
 /** Parses --at and --step. @throws ConfigError */

@@ -13,6 +13,8 @@ export interface PackIndex {
   /** The hash at the pack's end, which names the pack. */
   readonly packHash: string;
   has(id: string): boolean;
+  /** Returns where an object begins in the pack, in bytes. */
+  offsetOf(id: string): number | undefined;
   /** The ids of all objects, in ascending order. */
   ids(): Generator<string>;
 }
@@ -26,22 +28,33 @@ export async function* readPackIds(path: string): AsyncGenerator<string> {
 export function openIndex(index: Buffer): PackIndex {
   const count = index.readUInt32BE(namesAt - 4);
   const idAt = (place: number) => namesAt + place * idBytes;
+  /** Returns an object's place in the order of the ids. */
+  const find = (id: string): number | undefined => {
+    const wanted = Buffer.from(id, "hex");
+    const first = wanted[0] ?? 0;
+    let low = first === 0 ? 0 : index.readUInt32BE(headerBytes + 4 * (first - 1));
+    let high = index.readUInt32BE(headerBytes + 4 * first);
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const order = index.compare(wanted, 0, idBytes, idAt(middle), idAt(middle + 1));
+      if (order === 0) return middle;
+      if (order < 0) low = middle + 1;
+      else high = middle;
+    }
+    return undefined;
+  };
   return {
     count,
     packHash: index.toString("hex", index.length - 2 * idBytes, index.length - idBytes),
-    has(id) {
-      const wanted = Buffer.from(id, "hex");
-      const first = wanted[0] ?? 0;
-      let low = first === 0 ? 0 : index.readUInt32BE(headerBytes + 4 * (first - 1));
-      let high = index.readUInt32BE(headerBytes + 4 * first);
-      while (low < high) {
-        const middle = (low + high) >>> 1;
-        const order = index.compare(wanted, 0, idBytes, idAt(middle), idAt(middle + 1));
-        if (order === 0) return true;
-        if (order < 0) low = middle + 1;
-        else high = middle;
-      }
-      return false;
+    has: (id) => find(id) !== undefined,
+    offsetOf(id) {
+      const place = find(id);
+      if (place === undefined) return undefined;
+      // After the ids: a checksum each, an offset each, and the offsets that need 8 bytes.
+      const offsetsAt = idAt(count) + 4 * count;
+      const offset = index.readUInt32BE(offsetsAt + 4 * place);
+      if (offset < 2 ** 31) return offset;
+      return Number(index.readBigUInt64BE(offsetsAt + 4 * count + 8 * (offset - 2 ** 31)));
     },
     *ids() {
       for (let place = 0; place < count; place++) yield index.toString("hex", idAt(place), idAt(place + 1));

@@ -63,6 +63,6 @@ export function apiOf(url: string): string {
 
 /** Returns the owner and the name in a clone URL, undefined where it is none of GitHub. */
 export function ownerAndName(url: string): { owner: string; name: string } | undefined {
-  const [, owner, name] = /^\/([^/]+)\/([^/]+?)(?:\.git)?$/.exec(new URL(url).pathname) ?? [];
+  const [, owner, name] = /^\/([^/]+)\/([^/]+?)(?:\.git)?\/*$/.exec(new URL(url).pathname) ?? [];
   return owner && name ? { owner, name } : undefined;
 }

@@ -58,7 +58,7 @@ export function httpTransport(
           base = redirected(base, target, answer);
           continue;
         }
-        return expect(answer, `application/x-${service}-advertisement`, configured);
+        return expect(answer, `application/x-${service}-advertisement`, configured, credentialId);
       }
     },
     async post(body, signal) {
@@ -72,7 +72,7 @@ export function httpTransport(
         answer.cancel();
         throw refused(`HTTP status ${answer.status}`);
       }
-      return expect(answer, `application/x-${service}-result`, configured);
+      return expect(answer, `application/x-${service}-result`, configured, credentialId);
     },
     redact: (text) => redact(text),
   };
@@ -84,6 +84,14 @@ function idOf({ url }: Location, configured: Configured): string | undefined {
   // Each owner's repositories have a token of their own.
   if (isApp(configured)) return `${configured.id}@${ownerAndName(url)?.owner}`;
   return `${configured.user}:${configured.password}`;
+}
+
+/** What to do when a host denies access. CodeCommit has no credentials of its own: AWS's sign in. */
+function remedyFor(configured: Configured, credentialId: string | undefined): string {
+  if (configured) return "Check the credentials, and their permission to read this repository.";
+  return credentialId === undefined
+    ? "Configure credentials that may read this repository, or check the URL."
+    : "Allow the task role codecommit:GitPull on this repository, or check the URL.";
 }
 
 const basic = ({ user, password }: Credentials) =>
@@ -103,16 +111,21 @@ function redirected(from: Location, target: string, answer: HttpAnswer): Locatio
 }
 
 /** Returns the body of an answer of this type. @throws GitError for every other status or type */
-function expect(answer: HttpAnswer, type: string, configured: Configured): AsyncIterable<Uint8Array> {
+function expect(
+  answer: HttpAnswer,
+  type: string,
+  configured: Configured,
+  credentialId: string | undefined,
+): AsyncIterable<Uint8Array> {
   const contentType = answer.headers.get("content-type") ?? "";
   if (answer.status === 200 && contentType.split(";")[0]?.trim() === type) return answer.body;
   answer.cancel();
   throw answer.status === 200
     ? notGit(`its type is "${shown(contentType)}"`)
-    : statusError(answer, configured);
+    : statusError(answer, configured, credentialId);
 }
 
-function statusError(answer: HttpAnswer, configured: Configured): GitError {
+function statusError(answer: HttpAnswer, configured: Configured, credentialId: string | undefined): GitError {
   const { status, headers } = answer;
   if (isRedirect(answer)) return moved(answer, `to ${shown(headers.get("location") ?? "")}`);
   if (status === 401 || status === 403) {
@@ -121,9 +134,7 @@ function statusError(answer: HttpAnswer, configured: Configured): GitError {
     return new GitError(
       "git-denied",
       `The host denied access (HTTP status ${status}${asked}).`,
-      configured
-        ? "Check the credentials, and their permission to read this repository."
-        : "Configure credentials that may read this repository, or check the URL.",
+      remedyFor(configured, credentialId),
     );
   }
   if (status === 404 || status === 410 || status === 451) {

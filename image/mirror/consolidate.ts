@@ -1,9 +1,11 @@
+import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { StoredPack } from "../git/index-pack.ts";
 import type { ScratchRepository } from "../git/scratch-repository.ts";
+import { StoreError } from "../lib/errors.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 
 /** With more packs, a clone needs too many requests. */
@@ -36,20 +38,27 @@ export async function sizesOf(
   return packs.map((name) => ({ name, bytes: sizes.get(`${name}.pack`) ?? Number.POSITIVE_INFINITY }));
 }
 
-/** Makes one pack of the step's and of these published ones, in the scratch repository. @throws GitError, StoreError */
+/**
+ * Makes one pack of those of a step, which are in the scratch repository, and of these published ones.
+ * @throws GitError, StoreError
+ */
 export async function mergePacks(
   objects: ObjectStore,
   scratch: ScratchRepository,
-  stored: StoredPack,
+  stored: readonly StoredPack[],
   packs: readonly string[],
 ): Promise<StoredPack> {
+  if (stored[0] && stored.length + packs.length === 1) return stored[0];
   // The index last: git opens packs by their indexes.
   for (const name of packs) {
-    for (const file of [`${name}.pack`, `${name}.idx`]) {
-      await pipeline(objects.read(`objects/pack/${file}`), createWriteStream(scratch.packPath(file)));
-    }
+    await pipeline(readPack(objects, name), createWriteStream(scratch.packPath(`${name}.pack`)));
+    await pipeline(
+      objects.read(`objects/pack/${name}.idx`),
+      createWriteStream(scratch.packPath(`${name}.idx`)),
+    );
   }
-  const names = [basename(stored.index, ".idx"), ...packs].map((name) => `${name}.pack\n`).join("");
+  const own = stored.map(({ index }) => basename(index, ".idx"));
+  const names = [...own, ...packs].map((name) => `${name}.pack\n`).join("");
   const command = [
     "pack-objects",
     "--stdin-packs",
@@ -61,4 +70,26 @@ export async function mergePacks(
   const hash = (await scratch.run(command, { input: names })).trim();
   const index = scratch.packPath(`pack-${hash}.idx`);
   return { index, bytes: (await stat(index.replace(/\.idx$/, ".pack"))).size };
+}
+
+const hashBytes = 20;
+
+/** Streams a pack, whose name and last bytes are the hash of all that is before. @throws StoreError where they are not */
+async function* readPack(objects: ObjectStore, name: string): AsyncGenerator<Uint8Array> {
+  const file = `objects/pack/${name}.pack`;
+  const hash = createHash("sha1");
+  let end: Buffer = Buffer.alloc(0);
+  for await (const chunk of objects.read(file)) {
+    const all = Buffer.concat([end, chunk]);
+    end = all.subarray(-hashBytes);
+    hash.update(all.subarray(0, all.length - end.length));
+    yield chunk;
+  }
+  const digest = hash.digest("hex");
+  if (name === `pack-${digest}` && end.toString("hex") === digest) return;
+  throw new StoreError(
+    "mirror-damaged",
+    `${objects.address(file)} is not the pack of its name, and cannot be merged into a new one.`,
+    "Nothing was published. Restore it from the bucket's versions; verify shows more.",
+  );
 }

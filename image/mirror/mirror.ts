@@ -8,14 +8,22 @@ import type { Settings } from "../config/settings.ts";
 import { connect, type Network } from "../fetch/connect.ts";
 import { makeScratchFolder, type ScratchFolder } from "../git/scratch-folder.ts";
 import { openScratchRepository } from "../git/scratch-repository.ts";
-import { GitError } from "../lib/errors.ts";
+import { GitError, StoreError } from "../lib/errors.ts";
 import { emptyTree } from "../lib/object-id.ts";
 import { processName } from "../lib/process-name.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import type { MirrorContext } from "./context.ts";
 import type { MirrorOutcome } from "./outcome.ts";
 import { performStep } from "./perform-step.ts";
-import { listedPacks, publish, publishedState, readMirrorCursor, readPublished } from "./published.ts";
+import {
+  listedPacks,
+  type Published,
+  packsName,
+  publish,
+  publishedState,
+  readMirrorCursor,
+  readPublished,
+} from "./published.ts";
 import { readState } from "./read-state.ts";
 import {
   type ClaimedMirrorStep,
@@ -23,6 +31,7 @@ import {
   type MirrorRecord,
   parseMirrorRecord,
 } from "./record.ts";
+import { type Refusal, type Refusals, refRefused, withoutRefused } from "./refusals.ts";
 import { changesBetween, type State, stateId } from "./state.ts";
 
 /** What all mirrors of a run share. */
@@ -72,8 +81,14 @@ const maxTurns = 100;
 async function mirrorSteps(context: MirrorContext): Promise<MirrorOutcome> {
   const { objects } = context;
   const steps: CompleteMirrorStep[] = [];
-  const done = (outcome: MirrorOutcome): MirrorOutcome =>
-    steps.length > 0 ? { status: "mirrored", steps, storedAt: objects.address("") } : outcome;
+  const refused: Refusals = new Map();
+  const done = (outcome: MirrorOutcome, left: readonly Refusal[] = []): MirrorOutcome => {
+    const failure = left.length > 0 ? refRefused(left) : undefined;
+    if (steps.length > 0)
+      return { status: "mirrored", steps, storedAt: objects.address(""), ...(failure && { failure }) };
+    if (failure) throw failure;
+    return outcome;
+  };
   for (let turn = 0; turn < maxTurns; turn++) {
     // Take `now` first: an owner whose lease had expired by then can no longer complete its step.
     const now = context.now();
@@ -81,8 +96,8 @@ async function mirrorSteps(context: MirrorContext): Promise<MirrorOutcome> {
     const state = await readState(context.connection, context.prefixes);
     const tail = await readTail(objects, cursor.number);
     if (tail?.record.state === "complete") {
-      // Its run was killed before the step was published, or is about to publish it.
-      await publish(objects, tail.record, await readPublished(objects));
+      // Its run was killed before the step was published, or is about to publish it. Whoever does so reports the step.
+      if (await publish(objects, tail.record, await readPublished(objects))) steps.push(tail.record);
       continue;
     }
     if (tail && isLive(context, tail.record, now)) {
@@ -94,62 +109,96 @@ async function mirrorSteps(context: MirrorContext): Promise<MirrorOutcome> {
       throw emptied(cursor.number);
     }
     if (!tail && stateId(state) === cursor.state) return done({ status: "unchanged", state: cursor.state });
-    const step = await mirrorStep(context, state, tail as Versioned<ClaimedMirrorStep> | undefined, now);
+    const published = await readPublished(objects);
+    // Another run was quicker: the refs of the host were read before its step, and may be older.
+    if (published.cursor.number !== cursor.number) continue;
+    const before = await publishedState(objects, published);
+    if (before === undefined) continue;
+    const { state: possible, left } = withoutRefused(state, before, refused);
+    if (left.length > 0 && stateId(possible) === cursor.state)
+      return done({ status: "unchanged", state: cursor.state }, left);
+    const step = await mirrorStep(context, { before, after: possible, published, tail, now, refused });
     if (step) steps.push(step);
   }
   throw new Error("Other runs keep changing the mirror.");
 }
 
-/** Mirrors one step from what is published to `state`. Undefined where another run was first. */
+interface Plan {
+  readonly before: State;
+  readonly after: State;
+  readonly published: Published;
+  readonly tail: Versioned<MirrorRecord> | undefined;
+  readonly now: number;
+  /** Receives the refs that the host refuses. */
+  readonly refused: Refusals;
+}
+
+/** Mirrors one step. Undefined where another run was first, or where the host refuses all that is new. */
 async function mirrorStep(
   context: MirrorContext,
-  state: State,
-  tail: Versioned<ClaimedMirrorStep> | undefined,
-  now: number,
+  { before, after, published, tail, now, refused }: Plan,
 ): Promise<CompleteMirrorStep | undefined> {
   const { objects } = context;
-  const published = await readPublished(objects);
-  const before = publishedState(objects, published);
-  const number = published.cursor.number + 1;
-  if (tail && tail.record.number !== number) return undefined;
-  const plan = {
-    number,
-    kind: number === 1 ? "baseline" : "change",
-    from: number === 1 ? emptyTree : published.cursor.state,
-    to: stateId(state),
-    head: state.head,
-    refs: changesBetween(before, state),
+  const { cursor } = published;
+  const planned: ClaimedMirrorStep = {
+    schemaVersion: 1,
+    payload: "mirror",
+    state: "claimed",
+    number: cursor.number + 1,
+    repository: context.url,
+    kind: cursor.number === 0 ? "baseline" : "change",
+    from: cursor.number === 0 ? emptyTree : cursor.state,
+    to: stateId(after),
+    head: after.head,
+    refs: changesBetween(before, after),
+    ...(await linkTo(objects, published)),
     owner: context.owner,
     claimed: new Date(now).toISOString(),
     leaseSeconds: context.settings.leaseSeconds,
-  } as const;
+  };
   const claim = tail
-    ? await Claim.takeOver<ClaimedMirrorStep>(
-        objects,
-        { record: { ...tail.record, ...plan }, etag: tail.etag },
-        plan,
-      )
-    : await Claim.create<ClaimedMirrorStep>(objects, {
-        ...plan,
-        ...(await linkTo(objects, number - 1)),
-        schemaVersion: 1,
-        payload: "mirror",
-        state: "claimed",
-        repository: context.url,
-      });
+    ? await Claim.takeOver<ClaimedMirrorStep>(objects, { record: planned, etag: tail.etag }, planned)
+    : await Claim.create<ClaimedMirrorStep>(objects, planned);
   if (claim === undefined) return undefined;
-  const record = await performStep(context, claim, before, listedPacks(published));
-  await publish(objects, record, published);
+  const record = await performStep(context, claim, { before, after, packs: listedPacks(published), refused });
+  // Where another run has published it meanwhile, or more than it, the next turn sees that.
+  if (record) await publish(objects, record, published);
   return record;
 }
 
-/** Names the record before, by name and by hash. */
-async function linkTo(objects: ObjectStore, number: number) {
+/**
+ * Names the record before, by name and by hash. A step that followed a damaged one would make the damage a part of the
+ * chain. @throws StoreError where the record does not lead to what is published
+ */
+async function linkTo(objects: ObjectStore, published: Published) {
+  const { number, state } = published.cursor;
   if (number === 0) return { previous: null, before: null };
-  const name = recordName(number);
-  const { text = "" } = (await objects.get(name)) ?? {};
-  return { previous: name, before: createHash("sha256").update(text).digest("hex") };
+  const previous = recordName(number);
+  const { text = "" } = (await objects.get(previous)) ?? {};
+  const record = parse(text);
+  if (record?.state !== "complete" || record.number !== number || record.to !== state) {
+    throw damaged(objects, previous, `is not the record that leads to the state ${state} of step ${number}`);
+  }
+  if (record.packs.join() !== listedPacks(published).join()) {
+    throw damaged(objects, packsName, `does not list the packs of ${previous}`);
+  }
+  return { previous, before: createHash("sha256").update(text).digest("hex") };
 }
+
+function parse(text: string): MirrorRecord | undefined {
+  try {
+    return parseMirrorRecord(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const damaged = (objects: ObjectStore, name: string, problem: string) =>
+  new StoreError(
+    "mirror-damaged",
+    `${objects.address(name)} ${problem}.`,
+    "Nothing was published. Restore it from the bucket's versions; verify shows more.",
+  );
 
 /** Reads the newest record behind a number. There is one at most, but for runs that are at work now. */
 async function readTail(objects: ObjectStore, number: number): Promise<Versioned<MirrorRecord> | undefined> {

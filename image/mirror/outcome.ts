@@ -1,3 +1,4 @@
+import type { GitError } from "../lib/errors.ts";
 import type { CompleteMirrorStep } from "./record.ts";
 
 /** What a run did for one mirror. */
@@ -7,4 +8,10 @@ export type MirrorOutcome =
   | { readonly status: "empty" }
   /** Another run owns the newest step, at most until then. */
   | { readonly status: "locked"; readonly record: string; readonly until: string }
-  | { readonly status: "mirrored"; readonly steps: readonly CompleteMirrorStep[]; readonly storedAt: string };
+  | {
+      readonly status: "mirrored";
+      readonly steps: readonly CompleteMirrorStep[];
+      readonly storedAt: string;
+      /** What could not be mirrored nevertheless. */
+      readonly failure?: GitError;
+    };

@@ -1,38 +1,60 @@
 import { readFile } from "node:fs/promises";
 import packageFile from "../../package.json" with { type: "json" };
 import type { Claim } from "../chain/claim.ts";
-import { indexPack, type StoredPack } from "../git/index-pack.ts";
 import { openIndex } from "../git/pack-index.ts";
-import { GitError } from "../lib/errors.ts";
-import { settleAll } from "../lib/settle.ts";
-import { incomplete, proveClosure, readIndex } from "./closure.ts";
+import { incomplete, proveClosure } from "./closure.ts";
 import { choosePacks, mergePacks, sizesOf } from "./consolidate.ts";
 import type { MirrorContext } from "./context.ts";
+import { fetchParts } from "./fetch-parts.ts";
+import { findRewritten } from "./find-rewritten.ts";
+import { type Indexes, openIndexes } from "./indexes.ts";
 import type { ClaimedMirrorStep, CompleteMirrorStep } from "./record.ts";
-import type { State } from "./state.ts";
+import { detachedHead, type Refusals, withoutRefused } from "./refusals.ts";
+import { changesBetween, type State, stateId } from "./state.ts";
 import { storePack } from "./store-pack.ts";
 
-/** A host reads each of these ids in every request. */
-const mostHaves = 1_000;
+/** What a step is about. */
+export interface StepPlan {
+  /** The state that is published. */
+  readonly before: State;
+  /** The state to reach. */
+  readonly after: State;
+  /** The packs that are published, newest first. */
+  readonly packs: readonly string[];
+  /** Receives the refs that the host refuses. */
+  readonly refused: Refusals;
+}
 
 /**
- * Fetches the objects of a claimed step, proves that nothing is missing, stores them, and completes the record.
- * @param before the state that is published
- * @param packs the packs that are published, newest first
+ * Fetches the objects of a claimed step, proves that nothing is missing, stores them, and completes the record. Refs that
+ * the host refuses stay as they were.
+ * @returns undefined where nothing else is new; the step is free then
  * @throws GitError, StoreError, LimitError; all of them free the step for the next run
  */
 export async function performStep(
   context: MirrorContext,
   claim: Claim<ClaimedMirrorStep>,
-  before: State,
-  packs: readonly string[],
-): Promise<CompleteMirrorStep> {
+  plan: StepPlan,
+): Promise<CompleteMirrorStep | undefined> {
+  const { before, after, packs, refused } = plan;
   try {
-    const { pack, replaces } = await fetchAndStore(context, claim.record, before, packs);
+    const indexes = openIndexes(context.objects, packs);
+    const { pack, replaces } = await fetchAndStore(context, plan, indexes);
+    const { state, left } = withoutRefused(after, before, refused);
+    const refs = changesBetween(before, state);
+    if (left.length > 0 && stateId(state) === claim.record.from) {
+      await claim.release();
+      return undefined;
+    }
     const rest = packs.filter((name) => !replaces.includes(name));
     const { record } = await claim.complete<CompleteMirrorStep>({
       ...claim.record,
       state: "complete",
+      to: stateId(state),
+      head: state.head,
+      refs,
+      ...(await findRewritten(context.objects, refs, indexes)),
+      ...(left.length > 0 && { refused: left.map(({ name }) => name) }),
       pack,
       replaces,
       packs: pack ? [pack.name, ...rest] : rest,
@@ -52,48 +74,41 @@ const nothingNew = { pack: null, replaces: [] };
 
 async function fetchAndStore(
   context: MirrorContext,
-  record: ClaimedMirrorStep,
-  before: State,
-  packs: readonly string[],
+  { before, after, packs, refused }: StepPlan,
+  indexes: Indexes,
 ): Promise<Pick<CompleteMirrorStep, "pack" | "replaces">> {
+  const { objects, onProgress } = context;
   const here = new Set(before.refs.map(({ id }) => id));
-  const wanted = [...new Set(record.refs.flatMap(([, , id]) => id ?? []))].filter((id) => !here.has(id));
+  const changes = changesBetween(before, after);
+  const tips = changes.flatMap(([name, , id]) => (id === null || here.has(id) ? [] : { name, id }));
+  const detached = detachedHead(after);
+  if (detached !== undefined && after.head !== before.head) tips.push({ name: "HEAD", id: detached });
+  if (tips.length === 0) return nothingNew;
+  const earlier = await indexes.published();
+  // What is in a pack is there with everything it needs: a branch that was deleted may come back.
+  const isHere = (id: string) => earlier.some((index) => index.has(id));
+  const wanted = [...new Set(tips.map(({ id }) => id))].filter((id) => !isHere(id));
   if (wanted.length === 0) return nothingNew;
-  const changed = new Set(record.refs.flatMap(([, id]) => id ?? []));
-  const haves = [...new Set([...changed, ...here])].slice(0, mostHaves);
+  const changed = changes.flatMap(([, id]) => id ?? []);
+  const haves = [...new Set([...changed, detachedHead(before) ?? [], ...here].flat())];
   const scratch = await context.openScratch();
-  const answer = context.connection.fetch({ want: wanted, have: haves }, scratch.signal);
-  answer.catch(() => {}); // Thrown below.
-  const content = (async function* () {
-    yield* (await answer).pack;
-  })();
-  const { settings, onProgress, objects } = context;
-  // Without anything here, git itself proves that all is connected.
-  const checks = packs.length === 0 ? ["--check-self-contained-and-connected"] : [];
-  const [stored, earlier] = await settleAll(
-    indexPack(content, scratch, settings.maxPackBytes, onProgress, checks).catch(disconnected),
-    settleAll(...packs.map((name) => readIndex(objects, name))),
-  );
-  const index = openIndex(await readFile(stored.index));
-  if (packs.length > 0) await proveClosure(scratch, index, earlier, wanted);
-  else for (const id of wanted) if (!index.has(id)) throw incomplete(id);
-  if (index.count === 0) return nothingNew;
-  const replaces = choosePacks(await sizesOf(objects, packs), stored.bytes);
-  if (replaces.length === 0) return { pack: await storePack(objects, stored, index, onProgress), replaces };
+  const { parts, refusals } = await fetchParts(context, scratch, wanted, haves, packs.length === 0);
+  for (const { name, id } of tips) {
+    const reason = refusals.get(id);
+    if (reason !== undefined) refused.set(name, { name, id, reason });
+  }
+  const sent = wanted.filter((id) => !refusals.has(id));
+  const [first, ...others] = parts.map(({ index }) => index);
+  if (first === undefined) return nothingNew;
+  const isProved = packs.length === 0 && parts.length === 1;
+  if (!isProved) await proveClosure(scratch, first, [...others, ...earlier], sent);
+  else for (const id of sent) if (!first.has(id)) throw incomplete(id);
+  const bytes = parts.reduce((sum, { stored }) => sum + stored.bytes, 0);
+  const replaces = choosePacks(await sizesOf(objects, packs), bytes);
+  const stored = parts.map(({ stored }) => stored);
   const merged = await mergePacks(objects, scratch, stored, replaces);
-  return {
-    pack: await storePack(objects, merged, openIndex(await readFile(merged.index)), onProgress),
-    replaces,
-  };
-}
-
-/** git exits with 1 and no word where the pack is not connected. */
-function disconnected(error: unknown): StoredPack {
-  if (!(error instanceof GitError) || error.code !== "git-failed") throw error;
-  throw new GitError(
-    "pack-incomplete",
-    `The host's answer lacks an object that another one needs (${error.message})`,
-    "Nothing was published. The next run asks again; if it lasts, have the host's repository repaired (git fsck).",
-    { cause: error },
-  );
+  const index = openIndex(await readFile(merged.index));
+  const pack = await storePack(objects, merged, index, onProgress);
+  indexes.add({ name: pack.name, index });
+  return { pack, replaces };
 }

@@ -2,13 +2,18 @@ import { StoreError } from "../lib/errors.ts";
 import { emptyTree, objectIdPattern } from "../lib/object-id.ts";
 import { settleAll } from "../lib/settle.ts";
 import type { ObjectStore, VersionedText } from "../stores/stores.ts";
+import { type MirrorStep, readMirrorChain } from "./read-chain.ts";
 import type { CompleteMirrorStep } from "./record.ts";
 import { applyChanges, headFile, infoRefsFile, noState, parseState, type State, stateId } from "./state.ts";
 
-const packsName = "objects/info/packs";
-const headName = "HEAD";
-const infoRefsName = "info/refs";
-const cursorName = "cursor";
+export const packsName = "objects/info/packs";
+export const headName = "HEAD";
+export const infoRefsName = "info/refs";
+export const cursorName = "cursor";
+
+/** The file of the dumb HTTP protocol: https://git-scm.com/docs/gitrepository-layout */
+export const packsFile = (packs: readonly string[]): string =>
+  `${packs.map((name) => `P ${name}.pack\n`).join("")}\n`;
 
 /** Up to where a mirror is published: the id of its state, and the number of the step that led there. */
 export interface MirrorCursor {
@@ -51,24 +56,43 @@ export async function readPublished(objects: ObjectStore): Promise<Published> {
 }
 
 /** The names of the published packs, newest first. */
-export const listedPacks = ({ packs }: Published): string[] =>
+export const listedPacks = ({ packs }: Pick<Published, "packs">): string[] =>
   [...(packs?.text ?? "").matchAll(/^P (pack-[0-9a-f]{40})\.pack$/gm)].map(([, name = ""]) => name);
 
-/** Returns the state that is published, which the cursor names. @throws StoreError where the files are others */
-export function publishedState(objects: ObjectStore, published: Published): State {
+/**
+ * Returns the state that is published, which the cursor names. Undefined where the files were others, and were put right or
+ * are about to change: read them again.
+ * @throws StoreError where they are others, and the records do not lead to the cursor
+ */
+export async function publishedState(objects: ObjectStore, published: Published): Promise<State | undefined> {
   const { cursor, head, infoRefs } = published;
-  if (cursor.number === 0) return noState;
+  if (cursor.number === 0 && infoRefs === undefined) return noState;
   const state = parseState(head?.text ?? "", infoRefs?.text ?? "");
-  if (state === undefined || stateId(state) !== cursor.state) {
+  if (state !== undefined && stateId(state) === cursor.state) return state;
+  // A run that was held up may have published an old step over newer ones: its conditions are hashes of contents, and the
+  // refs may have come back to what they were. The records know the right state.
+  const last = await readLastStep(objects);
+  if (last && last.record.number > cursor.number) return undefined;
+  if (cursor.number === 0)
+    throw damaged(objects.address(cursorName), "is not there, but a mirror's refs are");
+  if (last?.record.number !== cursor.number || last.record.to !== cursor.state) {
     const place = `${objects.address(headName)} and ${infoRefsName}`;
     throw damaged(place, `do not have the state ${cursor.state} of step ${cursor.number}`);
   }
-  return state;
+  await write(objects, filesOf(last.record, last.state, published));
+  return undefined;
+}
+
+/** Checks that what is published is what the cursor names, after another run has published at the same time. @throws StoreError */
+export async function checkPublished(objects: ObjectStore): Promise<void> {
+  await publishedState(objects, await readPublished(objects));
 }
 
 /**
- * Publishes a complete step, in an order in which a reader always finds what it reads of: packs, HEAD, refs, cursor.
- * @returns false where another run has published something meanwhile
+ * Publishes a complete step, in an order in which a reader always finds what it reads of: packs, HEAD, refs, cursor. Each
+ * file is replaced on condition that it is what was read. Lists of packs never come back to what they were, as each new
+ * pack has an object that none had before. So no run can replace one by an older one, and what readers read of stays.
+ * @returns whether this run has moved the cursor
  * @throws StoreError
  */
 export async function publish(
@@ -77,28 +101,61 @@ export async function publish(
   published: Published,
 ): Promise<boolean> {
   if (published.cursor.number !== record.number - 1) return false;
+  const state = await stateAfter(objects, record, published);
+  const cursor = `${record.to} ${record.number}\n`;
+  const isMine = await write(objects, [
+    ...filesOf(record, state, published),
+    [cursorName, cursor, published.cursor.etag],
+  ]);
+  if (!isMine) await checkPublished(objects);
+  return isMine;
+}
+
+/** Returns the state after a step. @throws StoreError where neither what is published nor the records lead there */
+async function stateAfter(
+  objects: ObjectStore,
+  record: CompleteMirrorStep,
+  published: Published,
+): Promise<State> {
   // A run may have been killed between the two files: the changes apply to the old list and to the new one.
   const before = parseState("\n", published.infoRefs?.text ?? "") ?? noState;
   const state = applyChanges(before, record.head, record.refs);
-  if (stateId(state) !== record.to) {
-    throw damaged(
-      objects.address(infoRefsName),
-      `does not lead to the state ${record.to} of step ${record.number}`,
-    );
-  }
-  const packs = `${record.packs.map((name) => `P ${name}.pack\n`).join("")}\n`;
+  if (stateId(state) === record.to) return state;
+  const last = await readLastStep(objects);
+  if (last?.record.number === record.number && last.record.to === record.to) return last.state;
+  throw damaged(
+    objects.address(infoRefsName),
+    `does not lead to the state ${record.to} of step ${record.number}`,
+  );
+}
+
+type File = readonly [name: string, text: string, etag: string | undefined];
+
+/** Returns the files that differ from what is published, in the order in which to write them. */
+function filesOf(record: CompleteMirrorStep, state: State, { packs, head, infoRefs }: Published): File[] {
   const files = [
-    [packsName, packs, published.packs],
-    [headName, headFile(state), published.head],
-    [infoRefsName, infoRefsFile(state), published.infoRefs],
-    [cursorName, `${record.to} ${record.number}\n`, { etag: published.cursor.etag, text: "" }],
+    [packsName, packsFile(record.packs), packs],
+    [headName, headFile(state), head],
+    [infoRefsName, infoRefsFile(state), infoRefs],
   ] as const;
-  for (const [name, text, old] of files) {
-    if (old?.text === text) continue;
-    const details = { contentType: "text/plain", metadata: {} };
-    if ((await objects.putIf(name, text, old?.etag, details)) === undefined) return false;
+  return files.flatMap(([name, text, old]) => (old?.text === text ? [] : [[name, text, old?.etag] as const]));
+}
+
+/** Writes files one after the other. Returns false where one is no longer what it was. */
+async function write(objects: ObjectStore, files: readonly File[]): Promise<boolean> {
+  const details = { contentType: "text/plain", metadata: {} };
+  for (const [name, text, etag] of files) {
+    if ((await objects.putIf(name, text, etag, details)) !== undefined) continue;
+    // A write is sent again after its answer was lost, and then finds its own first attempt.
+    if ((await objects.get(name))?.text !== text) return false;
   }
   return true;
+}
+
+async function readLastStep(objects: ObjectStore): Promise<MirrorStep | undefined> {
+  let last: MirrorStep | undefined;
+  for await (const step of readMirrorChain(objects)) last = step;
+  return last;
 }
 
 const damaged = (what: string, problem: string) =>

@@ -1,3 +1,4 @@
+import type { Ref } from "../host/advertisement.ts";
 import type { Connection } from "../host/connection.ts";
 import { isBranchName } from "../host/location.ts";
 import { GitError } from "../lib/errors.ts";
@@ -7,7 +8,7 @@ import { type MirroredRef, type State, sortNames } from "./state.ts";
 
 /**
  * Returns the refs of a host whose names begin with one of these prefixes, and where HEAD points; undefined for a
- * repository without any ref. @throws GitError
+ * repository without any ref. Their order on the host makes no difference. @throws GitError
  */
 export async function readState(
   connection: Connection,
@@ -17,26 +18,54 @@ export async function readState(
   const found = new Map<string, MirroredRef>();
   for (const { name, commit: id, peeled = null } of listed) {
     if (!prefixes.some((prefix) => name.startsWith(prefix))) continue;
-    // A name is a path in the mirror, and a line of its list of refs.
-    if (!isBranchName(name) || !objectIdPattern.test(id)) throw invalidRef(name);
+    if (!isRefName(name)) throw invalidRef(name, "has a name that git forbids");
+    if (!isId(id) || !(peeled === null || isId(peeled)))
+      throw invalidRef(name, "leads to what is no object id");
     if (found.has(name)) throw listedTwice(name);
     found.set(name, { name, id, peeled });
   }
   if (found.size === 0) return undefined;
+  for (const name of found.keys()) {
+    const folder = foldersOf(name).find((folder) => found.has(folder));
+    if (folder !== undefined) throw conflict(name, folder);
+  }
   const refs = sortNames(found.keys()).flatMap((name) => found.get(name) ?? []);
-  const head = listed.find(({ name }) => name === "HEAD");
-  // Where HEAD leads to a branch without a commit, hosts do not list it. git needs the file nevertheless.
-  const target = head?.target ?? (head ? undefined : "refs/heads/main");
-  if (target !== undefined && !isBranchName(target)) throw invalidRef(target);
-  return { head: target === undefined ? (head?.commit ?? "") : `ref: ${target}`, refs };
+  return { head: headOf(listed), refs };
 }
 
+/** Returns what HEAD contains. */
+function headOf(listed: readonly Ref[]): string {
+  const heads = listed.filter(({ name }) => name === "HEAD");
+  if (heads.length > 1) throw listedTwice("HEAD");
+  const [head] = heads;
+  // Where HEAD leads to a branch without a commit, hosts do not list it. git needs the file nevertheless.
+  if (head === undefined) return "ref: refs/heads/main";
+  if (head.target === undefined && isId(head.commit)) return head.commit;
+  if (head.target?.startsWith("refs/") && isRefName(head.target)) return `ref: ${head.target}`;
+  throw invalidRef("HEAD", "leads to what is neither a branch nor an object id");
+}
+
+const isId = (text: string) => objectIdPattern.test(text);
+
+/** A name is a path in the mirror, and a line of its list of refs. One in another encoding than UTF-8 has been changed already. */
+const isRefName = (name: string) => isBranchName(name) && !name.includes("\ufffd");
+
+/** git keeps refs as files, and so no ref below the name of another. */
+const foldersOf = (name: string): string[] =>
+  [...name.matchAll(/\//g)].map(({ index }) => name.slice(0, index));
+
+const shown = (name: string) => printable(name).slice(0, 200);
 const remedy = "Nothing was mirrored in this run. Have the host's repository repaired.";
-const invalidRef = (name: string) =>
+
+const invalidRef = (name: string, problem: string) =>
+  new GitError("ref-invalid", `The host lists a ref that ${problem}: ${shown(name)}.`, remedy);
+
+const listedTwice = (name: string) =>
+  new GitError("ref-twice", `The host lists the ref ${shown(name)} twice.`, remedy);
+
+const conflict = (name: string, folder: string) =>
   new GitError(
-    "ref-invalid",
-    `The host lists a ref that git forbids: ${printable(name).slice(0, 200)}.`,
+    "ref-conflict",
+    `The host lists the refs ${shown(folder)} and ${shown(name)} together.`,
     remedy,
   );
-const listedTwice = (name: string) =>
-  new GitError("ref-invalid", `The host lists the ref ${printable(name).slice(0, 200)} twice.`, remedy);

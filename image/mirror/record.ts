@@ -45,6 +45,12 @@ const facts = {
   replaces: z.array(z.string()),
   /** The packs to read after the step, newest first. */
   packs: z.array(z.string()),
+  /** The refs that the host did not send, which are as they were before. */
+  refused: z.array(z.string()).optional(),
+  /** The refs whose new value does not descend from the old one, and all moved tags. */
+  rewritten: z.array(z.string()).optional(),
+  /** The refs of which that was too much to find out. */
+  undecided: z.array(z.string()).optional(),
   gitVersion: z.string(),
   workerVersion: z.string(),
   started: z.iso.datetime(),

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LimitError, StoreError } from "../lib/errors.ts";
+import { inParallel } from "../lib/parallel.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import { type MirrorStep, readMirrorChain } from "./read-chain.ts";
 import type { MirrorPack } from "./record.ts";
@@ -14,6 +15,10 @@ export interface Moment {
   /** The newest step that had ended by then. */
   readonly at?: Date;
 }
+
+const packsAtOnce = 4;
+/** A file that tells a folder that may be restored to again from anybody's repository. */
+const marker = "restored";
 
 /**
  * Makes a bare repository of a mirror's state in a folder, or brings one that it made up to date.
@@ -34,13 +39,15 @@ export async function restore(
   }
   if (found === undefined) throw noStep(objects, moment);
   await prepare(folder);
-  for (const [index, name] of found.record.packs.entries()) {
-    onProgress(`Restoring pack ${index + 1} of ${found.record.packs.length}`);
+  const { packs: wanted } = found.record;
+  let restored = 0;
+  await inParallel(wanted, packsAtOnce, async (name) => {
     const pack = packs.get(name);
     if (pack === undefined) throw damaged(objects.address(name), "is in no record");
     await fetchFile(objects, `${name}.pack`, pack.sha256, folder);
     await fetchFile(objects, `${name}.idx`, pack.indexSha256, folder);
-  }
+    onProgress(`Restored ${++restored} of ${wanted.length} packs`);
+  });
   // The refs last: whatever they lead to is there.
   await replaceFile(join(folder, "packed-refs"), packedRefs(found.state));
   await replaceFile(join(folder, "HEAD"), headFile(found.state));
@@ -55,13 +62,15 @@ function isWanted({ record }: MirrorStep, { step, at }: Moment): boolean {
 /** Makes the folders and files of a bare repository, or checks that they are there. */
 async function prepare(folder: string): Promise<void> {
   const content = existsSync(folder) ? await readdir(folder) : [];
-  if (content.length > 0 && !content.includes("packed-refs")) {
+  if (content.length > 0 && !content.includes(marker)) {
     throw new LimitError(
       "folder-taken",
       `${folder} is no empty folder, and nothing that was restored.`,
       "Give a folder that is empty or does not exist, or one that was restored before.",
     );
   }
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, marker), "Made by restore, which replaces the refs in this folder.\n");
   await mkdir(join(folder, "objects", "pack"), { recursive: true });
   await mkdir(join(folder, "refs"), { recursive: true });
   await writeFile(join(folder, "config"), "[core]\n\trepositoryformatversion = 0\n\tbare = true\n");

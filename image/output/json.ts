@@ -1,6 +1,8 @@
 import type { Repository } from "../config/repository.ts";
 import type { ConfigError } from "../lib/errors.ts";
+import { refEvents } from "../mirror/ref-events.ts";
 import type { RunReport } from "../run/report.ts";
+import type { RestoreReport } from "../run/restore-report.ts";
 import { isProblem } from "../verify/finding.ts";
 import type { VerifyReport } from "../verify/report.ts";
 import { explain } from "./explain.ts";
@@ -14,8 +16,11 @@ export function jsonRunReport(write: Write): RunReport {
     outcome(repository, outcome) {
       if (outcome.status === "mirrored") {
         const { storedAt } = outcome;
-        for (const { refs, state: _, schemaVersion: __, repository: ___, ...facts } of outcome.steps) {
+        for (const step of outcome.steps) {
+          const { refs, state: _, schemaVersion: __, repository: ___, ...facts } = step;
           event("mirrored", { ...nameOf(repository), storedAt, ...facts, refs: refs.length });
+          for (const { event: name, ...change } of refEvents(step))
+            event(name, { ...nameOf(repository), step: step.number, ...change });
         }
         return;
       }
@@ -38,18 +43,13 @@ export function jsonVerifyReport(write: Write): VerifyReport {
   const event = eventWriter(write);
   return {
     progress() {},
-    verified(repository, { findings, ...facts }) {
-      for (const finding of findings) event("finding", { ...nameOf(repository), ...finding });
+    verified({ name, destination }, { findings, ...facts }) {
+      for (const finding of findings) event("finding", { ...name, ...finding });
       const problems = findings.filter(isProblem).length;
       const counts = { holds: problems === 0, problems, notes: findings.length - problems };
-      event("verified", {
-        ...nameOf(repository),
-        destination: repository.destination,
-        ...counts,
-        ...facts,
-      });
+      event("verified", { ...name, destination, ...counts, ...facts });
     },
-    failed: (repository, error) => event("failed", { ...nameOf(repository), ...explain(error) }),
+    failed: ({ name }, error) => event("failed", { ...name, ...explain(error) }),
     summary: (summary) => event("summary", { ...summary, failures: summary.failed.length }),
   };
 }
@@ -57,6 +57,16 @@ export function jsonVerifyReport(write: Write): VerifyReport {
 /** Reports a wrong configuration, as the only line. */
 export const writeConfigError = (write: Write, { code, problems, remedy }: ConfigError) =>
   eventWriter(write)("failed", { code, problems, remedy });
+
+/** Reports a restoration as one JSON line. */
+export function jsonRestoreReport(write: Write): RestoreReport {
+  const event = eventWriter(write);
+  return {
+    progress() {},
+    restored: (facts) => event("restored", facts),
+    failed: (facts) => event("failed", facts),
+  };
+}
 
 /** Reports one event of a command that has no more to tell. */
 export const writeEvent = (write: Write, event: string, facts: object): void =>
@@ -70,7 +80,8 @@ const eventWriter =
 /** True of every failure. */
 const safe = "Everything stored is complete, and the next run continues from the cursor.";
 
-const nameOf = ({ location, branch }: Repository) => ({
+/** The fields that name a repository. */
+export const nameOf = ({ location, branch }: Repository) => ({
   repository: location.url,
   ...(branch && { branch }),
 });

@@ -3,7 +3,9 @@ import { labelOf } from "../config/repository.ts";
 import type { ConfigError } from "../lib/errors.ts";
 import { emptyTree } from "../lib/object-id.ts";
 import type { CompleteMirrorStep } from "../mirror/record.ts";
+import { type RefEvent, refEvents } from "../mirror/ref-events.ts";
 import type { Result, RunReport } from "../run/report.ts";
+import type { RestoreReport } from "../run/restore-report.ts";
 import { type Finding, isProblem } from "../verify/finding.ts";
 import type { VerifyReport } from "../verify/report.ts";
 import { explain } from "./explain.ts";
@@ -39,19 +41,18 @@ export function terminalVerifyReport(stream: NodeJS.WriteStream): VerifyReport {
   const lines = liveLines(stream);
   return {
     progress: lines.show,
-    verified(repository, { findings, steps, diffs, bytes, to, replayed }) {
-      const totals = [plural(steps, "step"), plural(diffs, "diff"), plural(bytes, "byte")];
+    verified({ label, destination }, { findings, steps, diffs, packs, bytes, to, replayed }) {
+      const objects = packs === undefined ? plural(diffs ?? 0, "diff") : plural(packs, "pack");
+      const totals = [plural(steps, "step"), objects, plural(bytes, "byte")];
       if (replayed !== null) totals.push(`${replayed} replayed`);
       const total = `${totals.join(", ")}${to === null ? "" : `, to ${to}`}`;
-      const label = labelOf(repository);
       const mark = findings.some(isProblem) ? "✗" : "✓";
       const details = [total, ...findings.flatMap(describeFinding)].map((line) => `  ${line}\n`).join("");
-      lines.finish(label, `${mark} ${label} in ${repository.destination}\n${details}`);
+      lines.finish(label, `${mark} ${label}${placeOf(label, destination)}\n${details}`);
     },
-    failed(repository, error) {
+    failed({ label, destination }, error) {
       const { code, message, remedy } = explain(error);
-      const label = labelOf(repository);
-      lines.finish(label, `✗ ${label} in ${repository.destination}\n  ${message} [${code}]\n  ${remedy}\n`);
+      lines.finish(label, `✗ ${label}${placeOf(label, destination)}\n  ${message} [${code}]\n  ${remedy}\n`);
     },
     summary({ repositories, verified, problems, notes, seconds }) {
       const total = `${verified} of ${repositories} verified in ${seconds.toFixed(1)} s`;
@@ -59,6 +60,24 @@ export function terminalVerifyReport(stream: NodeJS.WriteStream): VerifyReport {
     },
   };
 }
+
+/** Shows a restoration to a person. */
+export function terminalRestoreReport(stream: NodeJS.WriteStream, place: string): RestoreReport {
+  const lines = liveLines(stream);
+  const finish = (text: string) => {
+    lines.finish(place, text);
+    lines.end("");
+  };
+  return {
+    progress: (line) => lines.show(place, line),
+    restored: ({ folder, step, state }) =>
+      finish(`✓ ${place}\n  step ${step}, state ${state}\n  ${folder}\n`),
+    failed: ({ code, message, remedy }) => finish(`✗ ${place}\n  ${message} [${code}]\n  ${remedy}\n`),
+  };
+}
+
+/** A mirror is named by its place. */
+const placeOf = (label: string, destination: string) => (label === destination ? "" : ` in ${destination}`);
 
 /** Shows every mistake of a configuration. */
 export const showConfigError = (stream: NodeJS.WriteStream, { problems, remedy }: ConfigError) =>
@@ -79,9 +98,21 @@ function describeOutcome(outcome: Result): string {
   }
 }
 
-function describeMirrorStep({ number, kind, refs, pack }: CompleteMirrorStep): string {
+function describeMirrorStep(step: CompleteMirrorStep): string {
+  const { number, kind, refs, pack, refused = [] } = step;
   const content = pack ? `${plural(pack.objects, "object")} in ${pack.bytes} bytes` : "no new object";
-  return `  step ${number} (${kind}): ${plural(refs.length, "ref")} changed, ${content}`;
+  const lines = [
+    `step ${number} (${kind}): ${plural(refs.length, "ref")} changed, ${content}`,
+    ...refEvents(step).map(describeRef),
+    ...refused.map((name) => `! ${name} was refused by the host, and is as it was`),
+  ];
+  return lines.map((line) => `  ${line}`).join("\n");
+}
+
+function describeRef(change: RefEvent): string {
+  if (change.event === "ref-deleted") return `! ${change.ref} was deleted; it was at ${change.from}`;
+  const what = change.certain ? "was rewritten" : "may have been rewritten";
+  return `! ${change.ref} ${what}, from ${change.from} to ${change.to}`;
 }
 
 function describeStep({ record, storedAt }: CollectedStep): string {

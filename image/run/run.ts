@@ -52,8 +52,9 @@ export async function runAll(
     for (let repository = await queue.take(signal); repository; repository = await queue.take(signal)) {
       try {
         const outcome = await workOn(repository);
-        counts[outcome.status] = (counts[outcome.status] ?? 0) + 1;
         report.outcome(repository, outcome);
+        if ("failure" in outcome && outcome.failure) throw outcome.failure;
+        counts[outcome.status] = (counts[outcome.status] ?? 0) + 1;
       } catch (error) {
         // The repository starts again after the pause, and holds no place meanwhile.
         if (error instanceof HostPaused) {

@@ -65,9 +65,10 @@ export function folderObjects(folder: string): ObjectStore {
         if (found?.isFile()) yield { name, bytes: found.size };
       }
     },
-    async *read(name) {
+    async *read(name, part) {
       try {
-        yield* createReadStream(join(folder, name));
+        const range = part && { start: part.start, end: part.start + part.length - 1 };
+        yield* createReadStream(join(folder, name), range);
       } catch (error) {
         await mapErrors(name, () => Promise.reject(error));
       }

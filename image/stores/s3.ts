@@ -1,5 +1,11 @@
 import type { Readable } from "node:stream";
-import { GetObjectCommand, PutObjectCommand, paginateListObjectsV2, S3Client } from "@aws-sdk/client-s3";
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  paginateListObjectsV2,
+  S3Client,
+} from "@aws-sdk/client-s3";
 import type { FetchHttpHandler } from "@smithy/fetch-http-handler";
 import type { Environment } from "../lib/environment.ts";
 import { StoreError } from "../lib/errors.ts";
@@ -91,13 +97,24 @@ export function s3Objects(
         fail(prefix, "read", error);
       }
     },
-    async *read(name) {
+    async *read(name, part) {
       try {
-        const request = new GetObjectCommand({ Bucket: bucket, Key: keyOf(name) });
+        const Range = part && `bytes=${part.start}-${part.start + part.length - 1}`;
+        const request = new GetObjectCommand({ Bucket: bucket, Key: keyOf(name), Range });
         const { Body } = await client.send(request, options());
         if (Body) yield* Body as Readable;
       } catch (error) {
         fail(name, "read", error);
+      }
+    },
+    async lockedUntil(name) {
+      try {
+        const request = new HeadObjectCommand({ Bucket: bucket, Key: keyOf(name) });
+        return (await client.send(request, options())).ObjectLockRetainUntilDate;
+      } catch (error) {
+        // It has no body that would name the error.
+        if ((error as Error).name === "NotFound") return undefined;
+        return fail(name, "read", error);
       }
     },
     async put(name, body, details) {
@@ -168,7 +185,10 @@ function toStoreError(bucket: string, key: string, access: Access, error: Error)
     return new StoreError(
       "store-denied",
       message,
-      `Allow the task role ${permissions[access]} there.`,
+      // Where a key encrypts the bucket, S3 names what is missing for the key.
+      /kms:/.test(error.message)
+        ? "Allow the task role kms:GenerateDataKey and kms:Decrypt on the bucket's key."
+        : `Allow the task role ${permissions[access]} there.`,
       cause,
     );
   }

@@ -40,10 +40,21 @@ export interface ObjectStore {
   ): Promise<string | undefined>;
   /** Lists the objects whose names begin with `prefix`, by name; with `after`, only those behind it. @throws StoreError */
   list(prefix: string, after?: string): AsyncIterable<ListedObject>;
-  /** Streams the bytes of an object. @throws StoreError */
-  read(name: string): AsyncIterable<Uint8Array>;
+  /** Streams the bytes of an object, or a part of them, which begins within it. @throws StoreError */
+  read(name: string, part?: ByteRange): AsyncIterable<Uint8Array>;
+  /**
+   * Returns until when the store refuses to delete this object; undefined where it does not, or does not say so.
+   * @throws StoreError
+   */
+  lockedUntil?(name: string): Promise<Date | undefined>;
   /** Returns where the object is, for people: an s3:// address or a path. */
   address(name: string): string;
+}
+
+/** Bytes of an object, as many of them as there are. */
+export interface ByteRange {
+  readonly start: number;
+  readonly length: number;
 }
 
 export interface VersionedText {

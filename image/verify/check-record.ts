@@ -1,4 +1,5 @@
 import { leaseEnd, recordName, type StepKind, type StepRecord } from "../chain/record.ts";
+import type { ChainRecord } from "../chain/record-store.ts";
 import { emptyTree } from "../lib/object-id.ts";
 import { type Finding, note, problem, restore } from "./finding.ts";
 
@@ -58,7 +59,7 @@ export function checkExpected({ number, from, expected }: StepRecord): Finding |
 
 /** Explains a step that is claimed and not complete. */
 export function checkUnfinished(
-  step: StepRecord,
+  step: ChainRecord & Pick<StepRecord, "state">,
   isLast: boolean,
   now: number,
   leaseMilliseconds: number,

@@ -1,36 +1,46 @@
-import type { Repository } from "../config/repository.ts";
 import type { Finding } from "./finding.ts";
+
+/** What is verified: the results of a repository, or a mirror. */
+export interface Subject {
+  /** Its name for people. */
+  readonly label: string;
+  /** Its name for programs: `repository` and perhaps `branch`, or `place`. */
+  readonly name: object;
+  readonly destination: string;
+}
 
 /** Receives the results of `verify`. output/ implements it. */
 export interface VerifyReport {
-  progress(repository: string, line: string): void;
-  verified(repository: Repository, verification: Verification): void;
-  failed(repository: Repository, error: unknown): void;
+  progress(label: string, line: string): void;
+  verified(subject: Subject, verification: Verification): void;
+  failed(subject: Subject, error: unknown): void;
   summary(summary: VerifySummary): void;
 }
 
-/** The result for one repository. */
+/** The result for one subject. */
 export interface Verification {
   readonly findings: readonly Finding[];
   /** The number of records in the chain. */
   readonly steps: number;
-  /** The number and the bytes of all diffs at the destination. */
-  readonly diffs: number;
+  /** The number of all diffs at the destination, or of a mirror's packs. */
+  readonly diffs?: number;
+  readonly packs?: number;
+  /** The bytes of all of them. */
   readonly bytes: number;
-  /** The commit at which the chain ends; null where there is none. */
+  /** The commit, or the id of the state, at which the chain ends; null where there is none. */
   readonly to: string | null;
-  /** The number of replayed steps; null without `--replay`. */
+  /** The number of replayed steps or packs; null without `--replay`. */
   readonly replayed: number | null;
 }
 
-/** The result for all repositories. */
+/** The result for all subjects. */
 export interface VerifySummary {
   readonly repositories: number;
-  /** The number of repositories whose chain holds. */
+  /** The number of those whose chain holds. */
   readonly verified: number;
   readonly problems: number;
   readonly notes: number;
-  /** The labels of the repositories whose chain does not hold, or could not be read. */
+  /** The labels of those whose chain does not hold, or could not be read. */
   readonly failed: readonly string[];
   readonly seconds: number;
 }

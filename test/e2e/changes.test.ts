@@ -73,7 +73,7 @@ describe.skipIf(missing !== undefined)(`a live stack${missing ? ` (${missing})` 
   test("plans one more repository as a new revision and one more permission", async () => {
     live.synthesise({ ...before, repositories: [api, { name: "more" }, web] });
     expect(await addresses()).toEqual([
-      ["aws_ecs_task_definition.task-all", ["delete", "create"]],
+      ["aws_ecs_task_definition.task-all", ["create", "delete"]],
       ["aws_iam_policy.task-all_worker_1", ["update"]],
     ]);
   });

@@ -11,7 +11,7 @@ test("a run that fails or never starts is reported, with the command that shows 
     "detail-type": ["ECS Task State Change"],
     detail: {
       clusterArn: [ref("aws_ecs_cluster.cluster.arn")],
-      group: ["family:git-diff-all"],
+      group: [{ prefix: "family:git-diff-" }],
       lastStatus: ["STOPPED"],
       $or: [
         { containers: { name: ["worker"], exitCode: [{ "anything-but": [0] }] } },
@@ -39,6 +39,9 @@ test("each run that Scheduler could not start is reported, also while an earlier
     metric_name: "NumberOfMessagesSent",
     dimensions: { QueueName: ref("aws_sqs_queue.schedules_dead-letters.name") },
     statistic: "Sum",
+    // A metric that comes late, behind zeros, counts nevertheless.
+    evaluation_periods: 6,
+    datapoints_to_alarm: 1,
     comparison_operator: "GreaterThanThreshold",
     threshold: 0,
     treat_missing_data: "notBreaching",
@@ -91,6 +94,15 @@ describe("a missing run is reported", () => {
         { schedule: "rate(2 days)", flexibleWindowMinutes: 90 },
       ),
     ).toEqual({ c0: 168, c1: 3, c2: 3 * 24 + 2, c3: 52 });
+  });
+
+  test("but not where a week may pass without a fault", () => {
+    expect(
+      silence(
+        { schedule: "cron(0 6 ? * MON *)", timezone: "Europe/Berlin" },
+        { schedule: "rate(7 days)", flexibleWindowMinutes: 60 },
+      ),
+    ).toEqual({});
   });
 
   test("but not while the collection is paused, nor if a run is due more rarely", () => {

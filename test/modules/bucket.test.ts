@@ -91,7 +91,7 @@ describe("a bucket that exists already", () => {
       .statements("aws_iam_policy.task-all_worker_1")
       .filter(({ Action }) => Action.some((action) => action.startsWith("s3:")));
     expect(granted).toEqual([
-      { Sid: "PutResults", Effect: "Allow", Action: put, Resource: [`${arn}/git/diffs/*`] },
+      { Sid: "PutResults", Effect: "Allow", Action: put, Resource: [`${arn}/git/diffs/api/*`] },
       {
         Sid: "ReadStepRecords",
         Effect: "Allow",

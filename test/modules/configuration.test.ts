@@ -1,4 +1,7 @@
-import { describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { readEnvironment } from "../../image/config/environment.ts";
 import { parse, parseOne } from "../fixtures/configuration.ts";
 import { IMAGE } from "../fixtures/template.ts";
@@ -136,6 +139,11 @@ test("a list is a stack for each environment, whose names differ", () => {
   expect(errorMessage([])).toContain("gitDiff = [] is empty; write {");
 });
 
+const largeFile = join(mkdtempSync(join(tmpdir(), "certificates-")), "all.pem");
+const certificate = `-----BEGIN CERTIFICATE-----\n${"A".repeat(2000)}\n-----END CERTIFICATE-----\n`;
+writeFileSync(largeFile, certificate.repeat(9));
+afterAll(() => rmSync(dirname(largeFile), { recursive: true }));
+
 // Each: what is wrong, the change, and the expected line with property, value, rule and remedy.
 const wrong: [string, object, RegExp][] = [
   [
@@ -225,6 +233,16 @@ const wrong: [string, object, RegExp][] = [
     "certificates that are not there",
     { certificates: "missing.pem" },
     /gitDiff\.certificates = "missing\.pem" cannot be read; write the path of a file/,
+  ],
+  [
+    "more certificates than one's own",
+    { certificates: largeFile },
+    /gitDiff\.certificates = .* has more than 16 KiB of certificates; keep only those of your own authority/,
+  ],
+  [
+    "a secret without the end of its ARN",
+    { repositories: [{ ...api, credentials: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:git" }] },
+    /repositories\[0\]\.credentials \(not shown\) is neither "host"/,
   ],
   [
     "certificates that are none",

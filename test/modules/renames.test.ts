@@ -15,10 +15,14 @@ test("a repository with another name is told how to move its cursor and its diff
   expect(rest).toEqual([]);
   const bucket = "s3://git-diff-results-$(aws sts get-caller-identity --query Account --output text)";
   expect(rename?.split("\n")).toEqual([
-    "acme/api is called api now. Its cursor and its diffs stay under the old name, so that the next run would store a new baseline. To move both, run this before you deploy:",
-    `  aws s3 sync ${bucket}/acme/api/ ${bucket}/api/`,
+    "acme/api is called api now. Its cursor and its diffs stay under the old name, so that the next run would store a new baseline. A credential of its own goes with the old name: set it again after you deploy. To move cursor and diffs, run this before:",
+    `  aws s3 sync --region eu-west-1 ${bucket}/acme/api/ ${bucket}/api/`,
     '  aws ssm put-parameter --region eu-west-1 --name /git-diff/api --type String --value "$(aws ssm get-parameter --region eu-west-1 --name /git-diff/acme/api --query Parameter.Value --output text)"',
   ]);
+});
+
+test("what is no stack of this version has no other names", () => {
+  expect(describeRenames('{"resource":{}}', stack({ name: "api", url }), "eu-west-1")).toEqual([]);
 });
 
 test.each<[string, object[], object[]]>([

@@ -59,7 +59,7 @@ test("the schedule starts one task for each time that it is due, and passes that
         },
       ],
     },
-    ClientToken: "hourly-<aws.scheduler.scheduled-time>",
+    ClientToken: expect.stringMatching(/^hourly-[0-9a-f]{8}-<aws\.scheduler\.scheduled-time>$/),
     StartedBy: "git-diff-hourly",
     PropagateTags: "TASK_DEFINITION",
   });
@@ -153,6 +153,16 @@ test("a collection that is paused keeps its schedule, disabled; a window spreads
     flexible_time_window: { mode: "FLEXIBLE", maximum_window_in_minutes: 30 },
   });
   expect(template.get("aws_scheduler_schedule.schedule-hourly").state).toBe("ENABLED");
+});
+
+test("two stacks in one cluster, which share its tokens, have tokens of their own", () => {
+  const [dev, prod] = ["dev", "prod"].map((name) => {
+    const { target } = new Template({ ...SMALLEST, name, cluster: "shared" }).get(
+      "aws_scheduler_schedule.schedule-all",
+    ) as { target: { input: string } };
+    return JSON.parse(target.input).ClientToken;
+  });
+  expect(dev).not.toBe(prod);
 });
 
 test("a cluster that exists already is used, and no other is made", () => {

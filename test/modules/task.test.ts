@@ -350,6 +350,7 @@ test("the worker trusts the configured authorities, for hosts and for AWS", () =
 test("a new revision replaces no old one, and is there only once its roles have their permissions", () => {
   expect(new Template(SMALLEST).get("aws_ecs_task_definition.task-all")).toMatchObject({
     skip_destroy: true,
+    lifecycle: { create_before_destroy: true },
     depends_on: [
       "aws_iam_role_policy_attachment.task-all_worker_attach-1",
       "aws_iam_role_policy_attachment.task-all_execution_attach-1",
@@ -366,4 +367,22 @@ test("a collection logs to a group of its own, encrypted with the stack's key", 
     retention_in_days: 90,
     kms_key_id: kmsKey,
   });
+});
+
+test("what former keys encrypted can still be read, and so can secrets with a key of their own", () => {
+  const [kmsKey, former] = ["1234", "5678"].map((id) => `arn:aws:kms:eu-west-1:123456789012:key/${id}`);
+  const template = new Template({
+    ...SMALLEST,
+    kmsKey,
+    decryptKeys: [former],
+    repositories: [{ name: "web", url: `${github}/web.git`, credentials: "host" }],
+  });
+  const statement = (address: string, wanted: string) =>
+    template.statements(`aws_iam_policy.task-all_${address}_1`).find(({ Sid }) => Sid === wanted);
+  expect(statement("worker", "FurtherResultsKeys")).toMatchObject({
+    Action: ["kms:Decrypt"],
+    Resource: [former],
+  });
+  expect(statement("worker", "ResultsKey")?.Resource).toEqual([kmsKey as string]);
+  expect(statement("execution", "CredentialsKey")?.Resource).toEqual([kmsKey as string, former as string]);
 });

@@ -20,6 +20,10 @@ test.each([
   ["local verify --replay a", { local: true, command: "verify", options: { replay: true }, operands: ["a"] }],
   ["local -- --odd", { local: true, operands: ["--odd"] }],
   ["local -h", { local: true, help: true }],
+  [
+    "local verify --part 2/7 a.git",
+    { local: true, command: "verify", options: { part: "2/7" }, operands: ["a.git"] },
+  ],
   ["local mirror a", { local: true, command: "mirror", operands: ["a"] }],
   [
     "local restore s3://b/a.git d --step 3",
@@ -38,10 +42,11 @@ test.each([
   ["local --reply", /^--reply is not an option/],
   ["local -x", /^-x is not an option/],
   ["--replay", /^--replay is an option of verify alone/],
+  ["--part 1/2", /^--part is an option of verify alone/],
   ["local restore a", /^restore is followed by PLACE DIR/],
   ["local --step 3", /^--step is an option of restore alone/],
   ["local import a", /^import is followed by DELTA PLACE/],
-  ["a b", /^a b: the worker accepts verify and --replay/],
+  ["a b", /^a b: the worker accepts verify, --replay and --part/],
 ])("%p is a mistake", (line, problem) => {
   expect(parseArguments(line.split(" ")).problems).toEqual([expect.stringMatching(problem)]);
 });

@@ -72,6 +72,7 @@ test("ten deltas, one after the other, make the same folders without network and
     event: "summary",
     failed: [],
   });
+  expect(await run(["verify", "--replay", places.mirror])).toMatchObject({ event: "summary", failed: [] });
   // One delta of all steps brings the same, and where all is there, nothing.
   for (const chain of chainNames) {
     const [delta, whole] = [join(chains.root, "whole.tar"), join(there, `whole-${chain}`)];
