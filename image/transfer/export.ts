@@ -13,7 +13,7 @@ import {
   sha256Of,
 } from "./chain.ts";
 import { type DeltaFile, type Manifest, manifestName } from "./manifest.ts";
-import type { DeltaFacts, Follow, Payload } from "./step.ts";
+import type { DeltaFacts, Follow, Payload, Step } from "./step.ts";
 import { tarEnd, tarHeader, tarPadding } from "./tar.ts";
 
 /** Some steps of a chain, as one file. */
@@ -31,7 +31,8 @@ export async function exportDelta(objects: ObjectStore, since: number | undefine
   let follow: Follow | undefined;
   let base: Manifest["since"] = null;
   let chain: Manifest["chain"] = "diffs";
-  let to: string | null = null;
+  let last: Step | undefined;
+  let unfinished: string | undefined;
   const records: DeltaFile[] = [];
   const payload = new Map<string, Payload>();
   for await (const record of readRecordTexts(objects)) {
@@ -40,14 +41,19 @@ export async function exportDelta(objects: ObjectStore, since: number | undefine
       chain = chainOf(record);
       follow = openChain(chain);
     }
+    if (unfinished !== undefined)
+      throw damagedPlace(objects.address(unfinished), "is not complete, but other steps follow it");
     const step = follow(record, (problem) => damagedPlace(objects.address(name), problem));
-    // A step that a run has claimed, or left. It is the last one.
-    if (step === undefined) break;
+    // A step that a run has claimed, or left.
+    if (step === undefined) {
+      unfinished = name;
+      continue;
+    }
     const file = { name, bytes: Buffer.byteLength(text), sha256: sha256Of(text) };
     if (step.number === since) base = { name, sha256: file.sha256 };
     if (since !== undefined && step.number <= since) continue;
     records.push(file);
-    to = step.to;
+    last = step;
     // Two steps may have the same diff: the same change, undone and made again within a minute.
     for (const file of step.payload) payload.set(file.name, file);
   }
@@ -67,9 +73,10 @@ export async function exportDelta(objects: ObjectStore, since: number | undefine
   return {
     chain,
     since: since ?? null,
+    until: last?.number ?? since ?? null,
     steps: records.length,
     files: files.length - records.length,
-    to,
+    to: last?.to ?? null,
     content,
   };
 }

@@ -37,9 +37,16 @@ export async function importDelta(
     if (isNew === undefined && (await objects.get(name))?.text !== text) throw conflict(objects, name);
   }
   if (manifest.chain === "mirror") await publishMirror(objects, signal);
-  const { chain, since } = manifest;
-  const to = steps.at(-1)?.step.to ?? null;
-  return { chain, since: since && numberOf(since.name), steps: newSteps.length, files, to };
+  const since = manifest.since && numberOf(manifest.since.name);
+  const last = steps.at(-1)?.step;
+  return {
+    chain: manifest.chain,
+    since,
+    until: last?.number ?? since,
+    steps: newSteps.length,
+    files,
+    to: last?.to ?? null,
+  };
 }
 
 /** Reads the records of a delta, each of which must follow the one before. */

@@ -6,6 +6,8 @@ export interface DeltaFacts {
   readonly chain: ChainName;
   /** The number of the step that the delta continues from; null where it begins with the chain. */
   readonly since: number | null;
+  /** The number of the last step, from which the next delta continues. */
+  readonly until: number | null;
   /** The number of steps. */
   readonly steps: number;
   /** The number of packs, indexes and diffs. */

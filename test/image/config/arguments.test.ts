@@ -29,6 +29,11 @@ test.each([
     "local restore s3://b/a.git d --step 3",
     { local: true, command: "restore", operands: ["s3://b/a.git", "d"], options: { step: "3" } },
   ],
+  [
+    "local export a --since 3 --output -",
+    { local: true, command: "export", operands: ["a"], options: { since: "3", output: "-" } },
+  ],
+  ["local import - a", { local: true, command: "import", operands: ["-", "a"] }],
 ])("%p is accepted", (line, expected) => {
   expect(parseArguments(line.split(" ").filter(Boolean))).toEqual({ ...defaults, ...expected } as never);
 });
@@ -40,6 +45,7 @@ test.each([
   ["--part 1/2", /^--part is an option of verify alone/],
   ["local restore a", /^restore is followed by PLACE DIR/],
   ["local --step 3", /^--step is an option of restore alone/],
+  ["local import a", /^import is followed by DELTA PLACE/],
   ["a b", /^a b: the worker accepts verify, --replay and --part/],
 ])("%p is a mistake", (line, problem) => {
   expect(parseArguments(line.split(" ")).problems).toEqual([expect.stringMatching(problem)]);

@@ -59,7 +59,8 @@ test("ten deltas, one after the other, make the same folders without network and
       expect(imported).toMatchObject({ event: "imported", chain, since: since[chain], steps, files, to });
       // The deletions have no object, and nothing to collect.
       expect(steps).toBe(chain === "diffs" && states.length === 5 ? 0 : 1);
-      since[chain] = (since[chain] ?? 0) + steps;
+      expect(exported.until).toBe((since[chain] ?? 0) + steps);
+      since[chain] = imported.until;
       expect(await objectsIn(places[chain])).toEqual(await objectsIn(chains.places[chain]));
     }
   }
@@ -71,6 +72,7 @@ test("ten deltas, one after the other, make the same folders without network and
     event: "summary",
     failed: [],
   });
+  expect(await run(["verify", "--replay", places.mirror])).toMatchObject({ event: "summary", failed: [] });
   // One delta of all steps brings the same, and where all is there, nothing.
   for (const chain of chainNames) {
     const [delta, whole] = [join(chains.root, "whole.tar"), join(there, `whole-${chain}`)];

@@ -154,6 +154,10 @@ describe.each(chainNames)("a delta of %s", (chain) => {
       parts.splice(1, parts.length, ...parts.slice(1).reverse());
     });
     await expectRefused(bad, "delta-invalid", "order");
+    const swapped = await changed((parts, manifest) => {
+      for (const list of [parts, manifest.files]) list.push(...list.splice(-2).reverse());
+    });
+    await expectRefused(swapped, "delta-invalid", "order");
   });
 
   test("with a foreign part", async () => {
@@ -197,11 +201,17 @@ describe.each(chainNames)("a delta of %s", (chain) => {
     let name = "";
     const other = await changed((parts, { files }) => {
       const last = parts.at(-1) as Part;
-      last.content = Buffer.from("evil");
       name = last.name;
-      Object.assign(files.at(-1), { bytes: 4, sha256: sha256("evil") });
+      last.content = Buffer.alloc(last.content.length, "evil");
+      files.at(-1).sha256 = sha256(last.content);
     });
     await expectRefused(other, "delta-altered", name);
+    const larger = await changed((parts, { files }) => {
+      const last = parts.at(-1) as Part;
+      last.content = Buffer.concat([last.content, last.content]);
+      files.at(-1).bytes *= 2;
+    });
+    await expectRefused(larger, "delta-altered", name);
     const less = await changed((parts, { files }) => {
       parts.pop();
       files.pop();
@@ -224,6 +234,18 @@ describe.each(chainNames)("a delta of %s", (chain) => {
     });
     await expectRefused(bad, "delta-chain", recordName(3));
   });
+
+  if (chain === "mirror")
+    test("with a record that lists a pack of no step", async () => {
+      const bad = await changed((parts, { files }) => {
+        const record = parts[2] as Part;
+        record.content = Buffer.from(
+          String(record.content).replace(/("packs":\["pack-)[0-9a-f]{40}/, `$1${"a".repeat(40)}`),
+        );
+        Object.assign(files[1], { sha256: sha256(record.content) });
+      });
+      await expectRefused(bad, "delta-chain", `pack-${"a".repeat(40)}`);
+    });
 
   test("whose base is not there, or another one", async () => {
     const empty = join(await mkdtemp(join(chains.root, "place-")), "api.git");
@@ -280,6 +302,14 @@ describe.each(chainNames)("a delta of %s", (chain) => {
       expect(await Bun.file(output).exists()).toBe(false);
       return ran.events[0];
     };
+    const first = join(copy, recordName(1));
+    const record = await readFile(first, "utf8");
+    await writeFile(first, record.replace('"complete"', '"claimed"'));
+    expect(await run("export", copy, "--output", output)).toMatchObject({
+      code: "chain-damaged",
+      message: expect.stringContaining("is not complete"),
+    });
+    await writeFile(first, record);
     for (const bad of [
       content.map((byte, index) => (index === 9 ? byte ^ 1 : byte)),
       content.subarray(1),

@@ -66,6 +66,8 @@ test("deltas between buckets, and from a bucket to a folder, make the same objec
   const [verified] = await run(["verify", "--replay"], { REPOSITORIES: entryFor(there, ["diffs"]) });
   // The cursor is no object of the chain: the first run there creates it.
   expect(verified).toMatchObject({ event: "finding", code: "cursor-missing", level: "note" });
+  const [mirror] = await run(["local", "verify", "--replay", `s3://${there}/${places.mirror}`]);
+  expect(mirror).toMatchObject({ event: "verified", holds: true, steps: 3 });
   await chains.change();
   const collected = await run([], { REPOSITORIES: entryFor(there, ["diffs", "mirror"]) });
   expect(collected.map(({ event, number }) => [event, number])).toContainEqual(["collected", 4]);

@@ -52,6 +52,14 @@ test("a changed byte anywhere but in the content, and a cut anywhere, are refuse
     expect(await codeOf(archive.subarray(0, length)), `${length} bytes`).toBe("delta-cut");
 });
 
+test("zeros may follow the end, as programs write them, and nothing else", async () => {
+  const archive = joined(parts);
+  const zeros = Buffer.alloc(10_240);
+  expect(await partsOf(Buffer.concat([archive, zeros]))).toEqual(parts);
+  for (const more of [Buffer.from("x"), archive, Buffer.concat([zeros, Buffer.from("x")])])
+    expect(await codeOf(Buffer.concat([archive, more]))).toBe("delta-altered");
+});
+
 test("links, folders and extensions of tar's formats are refused", async () => {
   const folder = await mkdtemp(join(tmpdir(), "tar-"));
   await symlink("/etc/passwd", join(folder, "link"));
