@@ -4,7 +4,7 @@ import { type Aws, startAws } from "../../fixtures/aws.ts";
 import { chainNames, makeTwoChains, objectsIn, type TwoChains } from "../../fixtures/two-chains.ts";
 import { runWorker } from "../../fixtures/worker.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 let chains: TwoChains;
 let aws: Aws;
 beforeAll(async () => {
