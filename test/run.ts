@@ -16,7 +16,9 @@ const outdir = mkdtempSync(join(tmpdir(), "worker-bundle-"));
 const entry = join(import.meta.dirname, "../image/main.ts");
 await Bun.build({ entrypoints: [entry], outdir, target: "bun", format: "cjs", bytecode: true, minify: true });
 const env = { ...process.env, WORKER_BUNDLE: join(outdir, "main.js") };
-const { status } = spawnSync(process.execPath, ["test", "--parallel=2", ...rest], { stdio: "inherit", env });
+// Long enough for a busy computer. What should be quick is measured, not timed out.
+const options = ["test", "--parallel=2", "--timeout=60000"];
+const { status } = spawnSync(process.execPath, [...options, ...rest], { stdio: "inherit", env });
 rmSync(outdir, { recursive: true, force: true });
 
 if (left.length > 0)
