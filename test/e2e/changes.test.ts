@@ -12,7 +12,7 @@ import { SMALLEST } from "../fixtures/template.ts";
 import { Deployment, terraformEnvironment } from "../fixtures/terraform.ts";
 
 const missing = missingPrograms("terraform", "terraform", "moto_server");
-setDefaultTimeout(300_000);
+setDefaultTimeout(900_000);
 
 describe.skipIf(missing !== undefined)(`a live stack${missing ? ` (${missing})` : ""}`, () => {
   const network = { subnets: ["subnet-01234567"], securityGroups: ["sg-01234567"] };

@@ -13,7 +13,7 @@ import { run, synthesise, terraformEnvironment } from "../fixtures/terraform.ts"
 
 const missing = missingPrograms("deployer", "terraform", "moto_server");
 // The AWS provider waits for changes to spread.
-setDefaultTimeout(300_000);
+setDefaultTimeout(900_000);
 
 const page = readFileSync(join(import.meta.dirname, "../../docs/deployer.md"), "utf8");
 /** The two policies of the page. */

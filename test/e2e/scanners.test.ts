@@ -9,7 +9,7 @@ import { Deployment, run, terraformEnvironment } from "../fixtures/terraform.ts"
 
 const missing = missingPrograms("scanners", "checkov", "terraform", "moto_server");
 const root = join(import.meta.dirname, "../..");
-setDefaultTimeout(300_000);
+setDefaultTimeout(900_000);
 
 describe.skipIf(missing !== undefined)(`Checkov${missing ? ` (${missing})` : ""}`, () => {
   const folder = mkdtempSync(join(tmpdir(), "scanners-"));

@@ -11,7 +11,7 @@ import { IMAGE } from "../fixtures/template.ts";
 import { Deployment, terraformEnvironment } from "../fixtures/terraform.ts";
 
 const missing = missingPrograms("terraform", "terraform", "moto_server");
-setDefaultTimeout(300_000);
+setDefaultTimeout(900_000);
 
 const github = "https://github.com/acme";
 const STACK = {

@@ -28,7 +28,7 @@ import { type Change, Deployment, type Named, run, terraformEnvironment } from "
 const missing = missingPrograms("terraform", "terraform", "moto_server");
 const noTofu = missingPrograms("opentofu", "tofu");
 // Each deployment takes a minute, as the AWS provider waits for changes to spread; they take it side by side.
-setDefaultTimeout(300_000);
+setDefaultTimeout(900_000);
 
 describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing})` : ""}`, () => {
   let folder: string;
@@ -137,7 +137,7 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
       byCommandLine({ ...SMALLEST, name: "by-cdktf", network }, join(folder, "project"), environment),
       ...applied,
     ]);
-  }, 300_000);
+  }, 900_000);
 
   afterAll(async () => {
     for (const deployment of Object.values(deployments ?? {})) deployment.remove();
