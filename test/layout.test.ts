@@ -4,6 +4,7 @@ import { importsOf } from "./fixtures/imports.ts";
 /** The rooms of image/, from top to bottom. A file imports from its own room and from lower levels. */
 const levels = [
   ["main.ts", "build.ts"],
+  ["commands"],
   ["output"],
   ["run", "transfer"],
   ["collect", "verify"],

@@ -1,0 +1,39 @@
+import { collect } from "../collect/collect.ts";
+import { readGitVersion } from "../git/scratch-repository.ts";
+import { openHosts } from "../host/hosts.ts";
+import { mirror } from "../mirror/mirror.ts";
+import { jsonRunReport } from "../output/json.ts";
+import { runAll, type Work } from "../run/run.ts";
+import type { Call } from "./call.ts";
+import { open } from "./open.ts";
+import { writeLine } from "./write.ts";
+
+/** Collects or mirrors the repositories, as each is configured. */
+export async function run(call: Call): Promise<boolean> {
+  const { signal } = call;
+  const { repositories, storesOf, settings, identity, isGone } = await open(call);
+  const report = process.stdout.isTTY
+    ? (await import("../output/terminal.ts")).terminalRunReport(process.stdout)
+    : jsonRunReport(writeLine);
+  const limits = {
+    concurrency: settings.hostConcurrency,
+    requestsPerSecond: settings.hostRequestsPerSecond,
+    longestPauseSeconds: settings.timeoutSeconds,
+  };
+  let gitVersion: Promise<string> | undefined;
+  const services = {
+    hosts: openHosts(limits, settings.authorities),
+    identity,
+    gitVersion: () => (gitVersion ??= readGitVersion(signal)),
+    isGone,
+  };
+  const work: Work = (repository, signal, onProgress) => {
+    const stores = storesOf(repository, signal);
+    return repository.mirror
+      ? mirror(repository, stores.objects, settings, services, signal, onProgress)
+      : collect(repository, stores, settings, services, signal, onProgress);
+  };
+  const summary = await runAll(repositories, work, settings, services.hosts, signal, report);
+  report.summary(summary);
+  return summary.failed.length === 0;
+}

@@ -1,0 +1,51 @@
+import { parsePart } from "../config/place.ts";
+import { labelOf } from "../config/repository.ts";
+import { ConfigError } from "../lib/errors.ts";
+import { jsonVerifyReport, nameOf } from "../output/json.ts";
+import { type Verifiable, verifyAll } from "../verify/run.ts";
+import { verify as verifyDiffs } from "../verify/verify.ts";
+import { verifyMirror } from "../verify/verify-mirror.ts";
+import type { Call } from "./call.ts";
+import { open } from "./open.ts";
+import { openPlace, placesIn } from "./places.ts";
+import { writeLine } from "./write.ts";
+
+/** Verifies the results of the repositories, and the mirrors in the places that are named. */
+export async function verify(call: Call): Promise<boolean> {
+  const { args, environment, signal } = call;
+  const { repositories, storesOf, settings } = await open(call);
+  const part = parsePart(args.options);
+  const options = { replay: args.options.replay === true, leaseMilliseconds: settings.leaseSeconds * 1_000 };
+  const configured = repositories.map((repository): Verifiable => {
+    const { destination, cursor } = repository;
+    return {
+      label: labelOf(repository),
+      name: nameOf(repository),
+      destination,
+      verify(signal, onProgress) {
+        const stores = storesOf(repository, signal);
+        return repository.mirror
+          ? verifyMirror(stores.objects, { ...options, part, signal, onProgress })
+          : verifyDiffs(stores, { ...options, cursorName: cursor, signal, onProgress });
+      },
+    };
+  });
+  const places = placesIn(args, environment).map(
+    (place): Verifiable => ({
+      label: place,
+      name: { place },
+      destination: place,
+      verify: async (signal, onProgress) =>
+        verifyMirror(await openPlace(place, environment, signal), { ...options, part, signal, onProgress }),
+    }),
+  );
+  if (part && places.length === 0 && !repositories.some(({ mirror }) => mirror)) {
+    throw new ConfigError(["--part divides the packs of mirrors, and none is named: give the place of one."]);
+  }
+  const report = process.stdout.isTTY
+    ? (await import("../output/terminal.ts")).terminalVerifyReport(process.stdout)
+    : jsonVerifyReport(writeLine);
+  const summary = await verifyAll([...configured, ...places], settings, signal, report);
+  report.summary(summary);
+  return summary.failed.length === 0;
+}
