@@ -18,9 +18,10 @@ import { Credentials } from "./modules/credentials.ts";
 import { Ecr } from "./modules/ecr.ts";
 import { FlowLogs, type FlowLogsProps } from "./modules/flow-logs.ts";
 import { prebuilt } from "./modules/image-reference.ts";
+import { jsonSize } from "./modules/json-size.ts";
 import { describeRenames } from "./modules/renames.ts";
 import { hasDiffs, hasMirror, type Repository } from "./modules/repository.ts";
-import { bucketPolicy, existingBucket } from "./modules/results.ts";
+import { bucketPolicy, bucketPolicyBytes, existingBucket } from "./modules/results.ts";
 import { Schedule } from "./modules/schedule.ts";
 import { ScheduleGroup } from "./modules/schedule-group.ts";
 import { Task } from "./modules/task.ts";
@@ -41,6 +42,8 @@ export class GitDiff extends TerraformStack {
     configureBackend(this, configuration);
     new AwsProvider(this, "aws", {
       region,
+      // With credentials of another account, a plan stops before it reads anything.
+      allowedAccountIds: configuration.account ? [configuration.account] : undefined,
       defaultTags: [{ tags: { "git-diff-to-s3": name, ...configuration.tags } }],
     });
     // From 6.40, which accepts the `blocked_encryption_types` that S3 reports of every new bucket since April 2026; before,
@@ -113,6 +116,24 @@ export class GitDiff extends TerraformStack {
       kmsKey,
     });
 
+    const policy =
+      configuration.bucket &&
+      bucketPolicy(
+        account,
+        results,
+        repositories,
+        tasks.map(({ task }) => task.roleArn),
+      );
+    this.node.addValidation({
+      validate: () => {
+        const bytes = policy ? jsonSize(policy) : 0;
+        if (bytes <= bucketPolicyBytes) return [];
+        const parts = Math.ceil(bytes / bucketPolicyBytes);
+        return [
+          `the policy for the bucket ${results.name} has ${bytes} bytes, as it names the role of each collection; S3 allows ${bucketPolicyBytes}: use ${Math.floor(collections.length / parts)} collections at most`,
+        ];
+      },
+    });
     const byCollection = (value: (task: Task) => string) =>
       Object.fromEntries(tasks.map(({ collection, task }) => [collection.name, value(task)]));
     this.outputs({
@@ -141,16 +162,8 @@ export class GitDiff extends TerraformStack {
           ),
         ),
       ],
-      ...(configuration.bucket && {
-        bucket_policy: [
-          "What the policy of a bucket in another account has to allow",
-          bucketPolicy(
-            account,
-            results,
-            repositories,
-            tasks.map(({ task }) => task.roleArn),
-          ),
-        ],
+      ...(policy && {
+        bucket_policy: ["What the policy of a bucket in another account has to allow", policy],
       }),
     });
   }

@@ -31,6 +31,10 @@ const kmsKey = text(
 
 const schema = object({
   region,
+  account: text(
+    /^\d{12}$/,
+    'is not the number of an AWS account; write its 12 digits in quotes, such as "123456789012"',
+  ).optional(),
   name: text(
     /^(?!aws|ssm)[a-z][a-z0-9-]{0,30}[a-z0-9]$/,
     'cannot be the prefix of resource names: use 2 to 32 lower-case letters, digits and dashes, beginning with neither "aws" nor "ssm", such as "git-diff"',

@@ -35,6 +35,7 @@ export function crossChecks(keys: Keys): Problem[] {
     ...checkForm(keys),
     ...checkSizes(keys),
     ...checkExclusive(keys),
+    ...checkAddresses(keys),
     ...checkTags(keys),
     ...checkRegions(keys),
     ...checkBuild(keys),
@@ -107,6 +108,19 @@ function checkExclusive(keys: Keys): Problem[] {
       ? []
       : [{ path: [key], message: `${what}; remove one of the two` }],
   );
+}
+
+/** The resource of a subscription is named by its address, but for the signs that names cannot have. */
+function checkAddresses({ alarms }: Keys): Problem[] {
+  if (!Array.isArray(alarms)) return [];
+  const names = alarms.map((address) => String(address).replace(/[^A-Za-z0-9_-]/g, "_"));
+  return duplicateIndexes(names).flatMap((index) => {
+    const first = names.indexOf(names[index] ?? "");
+    // What is there twice is reported elsewhere.
+    if (alarms[first] === alarms[index]) return [];
+    const message = `differs from alarms[${first}] only in punctuation, which the names of two resources cannot show; remove it, and subscribe it with the command that deploy prints`;
+    return [{ path: ["alarms", index], message }];
+  });
 }
 
 /** Checks the size of each collection's task: its own, or the one that all share. */
@@ -243,7 +257,10 @@ function checkVariables(entries: readonly Entry[]): Problem[] {
     const first = keys.get(variable) ?? key;
     keys.set(variable, first);
     if (first === key) return [];
-    const message = `would use the variable ${variable}, which the credentials of "${first}" use already; use the other one of "host" and "repository"`;
+    const remedy = /^arn:/.test(key)
+      ? "give one of the two secrets another name"
+      : 'use the other one of "host" and "repository"';
+    const message = `would use the variable ${variable}, which the credentials of "${first}" use already; ${remedy}`;
     return [{ path: [...path, "credentials"], message }];
   });
 }

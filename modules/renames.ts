@@ -6,6 +6,7 @@ interface Entry {
   readonly gitBranch?: string;
   readonly parameterName: string;
   readonly resultsBucket: string;
+  readonly collect?: readonly string[];
 }
 
 /**
@@ -22,10 +23,11 @@ export function describeRenames(before: string, after: string, region: string): 
         gitRepo === to.gitRepo && gitBranch === to.gitBranch && !kept.has(parameterName),
     );
     if (!from || known.has(to.parameterName)) return [];
+    const place = ({ resultsBucket }: Entry) => placeOf(resultsBucket, region);
     const ssm = `aws ssm get-parameter --region ${region} --name ${from.parameterName}`;
     return `${nameOf(from)} is called ${nameOf(to)} now. Its cursor and its diffs stay under the old name, so that the next run would store a new baseline. A credential of its own goes with the old name: set it again after you deploy. To move cursor and diffs, run this before:
   aws s3 sync --region ${region} s3://${place(from)}/ s3://${place(to)}/
-  aws ssm put-parameter --region ${region} --name ${to.parameterName} --type String --value "$(${ssm} --query Parameter.Value --output text)"`;
+  aws ssm put-parameter --region ${region} --name ${to.parameterName} --type String --value "$(${ssm} --query Parameter.Value --output text)"${mirrorCommand(place(from), place(to), from)}`;
   });
 }
 
@@ -43,5 +45,15 @@ function listEntries(template: string): Entry[] {
 const nameOf = ({ parameterName }: Entry) => parameterName.split("/").slice(2).join("/");
 
 /** Where a repository's results are, with a command for the account's id, which only AWS knows. */
-const place = ({ resultsBucket }: Entry) =>
-  resultsBucket.replace(/\$\{[^}]*\}/, "$(aws sts get-caller-identity --query Account --output text)");
+const placeOf = (resultsBucket: string, region: string) =>
+  resultsBucket.replace(
+    /\$\{[^}]*\}/,
+    `$(aws sts get-caller-identity --region ${region} --query Account --output text)`,
+  );
+
+/** The command that moves a mirror. Its packs can only be created, which `aws s3 sync` does not ask for. */
+const mirrorCommand = (from: string, to: string, { collect }: Entry) =>
+  collect?.includes("mirror")
+    ? `
+  npm --silent start -- export s3://${from}.git --output - | npm --silent start -- import - s3://${to}.git`
+    : "";

@@ -64,6 +64,9 @@ export function resultStatements(
   ];
 }
 
+/** What S3 accepts: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html */
+export const bucketPolicyBytes = 20_480;
+
 /** Returns what the owner of a bucket in another account adds to its policy, so that these roles can store results. */
 export function bucketPolicy(
   account: Account,

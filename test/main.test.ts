@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { SsmParameter } from "@cdktf/provider-aws/lib/ssm-parameter";
 import { Testing } from "cdktf";
 import { readEnvironment } from "../image/config/environment.ts";
 import { addStacks, GitDiff } from "../main.ts";
 import { ConfigurationError } from "../modules/configuration-error.ts";
+import { parseOne } from "./fixtures/configuration.ts";
 import { IMAGE, ref, repositories, SMALLEST, Template } from "./fixtures/template.ts";
 
 const smallest = new Template(SMALLEST);
@@ -81,6 +83,13 @@ test("everything that can be tagged is tagged", () => {
   expect(json.provider.aws?.[0]?.default_tags).toEqual([
     { tags: { "git-diff-to-s3": "diffs", team: "platform" } },
   ]);
+});
+
+test("a plan stops in another account than the configured one", () => {
+  const allowed = (account?: string) =>
+    new Template({ ...SMALLEST, account }).json.provider.aws?.[0]?.allowed_account_ids;
+  expect(allowed("123456789012")).toEqual(["123456789012"]);
+  expect(allowed()).toBeUndefined();
 });
 
 test("Terraform and the AWS provider have the versions that the stack needs", () => {
@@ -362,6 +371,20 @@ describe("a configuration with several mistakes", () => {
     ]);
   });
 
+  test("a bucket's policy with the roles of too many collections is reported", () => {
+    const collections = Array.from({ length: 100 }, (_, index) => ({
+      name: `c${index}`,
+      repositories: repositories(1, index),
+    }));
+    const configured = { region: "eu-west-1", image: IMAGE, bucket: "acme-diffs", collections };
+    expect(problems(configured)).toEqual([
+      expect.stringMatching(
+        /^ {2}gitDiff: the policy for the bucket acme-diffs has \d+ bytes, .*; S3 allows 20480: use 33 collections at most$/,
+      ),
+    ]);
+    expect(() => new Template({ ...configured, collections: collections.slice(0, 33) })).not.toThrow();
+  });
+
   test("sizes are reported together with values that are wrong", () => {
     const wrong = {
       region: "eu-wset-1",
@@ -414,7 +437,7 @@ describe("a configuration with several mistakes", () => {
 });
 
 test("two constructs with the same address are an error, not merged", () => {
-  expect(() => new Template({ ...SMALLEST, alarms: ["a.b@acme.com", "a_b@acme.com"] })).toThrow(
-    /have the same address alarms_to-a_b_acme_com/,
-  );
+  const stack = new GitDiff(Testing.app(), parseOne(SMALLEST));
+  for (const id of ["a.b", "a_b"]) new SsmParameter(stack, id, { name: id, type: "String", value: "-" });
+  expect(() => Testing.synth(stack)).toThrow(/have the same address a_b/);
 });

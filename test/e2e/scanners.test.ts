@@ -33,9 +33,13 @@ describe.skipIf(missing !== undefined)(`Checkov${missing ? ` (${missing})` : ""}
     const command = ["checkov", "--skip-download", "--output", "json", "--file", path, ...options] as const;
     const { stdout, output } = await run(command, { cwd: folder, environment: {} });
     if (!stdout.trim()) throw new Error(output);
-    const reports: { results?: { failed_checks: { check_id: string; resource: string }[] } }[] = [
-      JSON.parse(stdout),
-    ].flat();
+    const reports: {
+      results?: { failed_checks: { check_id: string; resource: string }[] };
+      summary?: { passed: number; parsing_errors: number };
+    }[] = [JSON.parse(stdout)].flat();
+    // Or it would find nothing in what it cannot read.
+    expect(reports.reduce((sum, { summary }) => sum + (summary?.parsing_errors ?? 0), 0)).toBe(0);
+    expect(reports.reduce((sum, { summary }) => sum + (summary?.passed ?? 0), 0)).toBeGreaterThan(50);
     return reports
       .flatMap(({ results }) => results?.failed_checks ?? [])
       .map(({ check_id, resource }) => `${check_id} ${resource}`)

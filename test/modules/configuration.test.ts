@@ -149,7 +149,7 @@ const wrong: [string, object, RegExp][] = [
   [
     "an unknown key",
     { colour: "x" },
-    /gitDiff\.colour \(not shown\) is not a known key; remove it, or use one of region, name,/,
+    /gitDiff\.colour \(not shown\) is not a known key; remove it, or use one of region, account, name,/,
   ],
   ["a misspelt key", { regoin: "x" }, /gitDiff\.regoin \(not shown\) is not a known key; write "region"$/],
   [
@@ -531,6 +531,32 @@ const wrong: [string, object, RegExp][] = [
     "an address twice",
     { alarms: ["ops@acme.com", "ops@acme.com"] },
     /gitDiff\.alarms\[1\] = "\*\*\*@acme\.com" is there twice; remove one of the two/,
+  ],
+  [
+    "two addresses that differ in punctuation",
+    { alarms: ["first.ops@acme.com", "first-ops@acme.com", "first+ops@acme.com"] },
+    /gitDiff\.alarms\[2\] = "\*\*\*@acme\.com" differs from alarms\[0\] only in punctuation.*; remove it, and subscribe it/,
+  ],
+  [
+    "an account's name",
+    { account: "acme-prod" },
+    /gitDiff\.account = "acme-prod" is not the number of an AWS account; write its 12 digits/,
+  ],
+  [
+    "an account's number without quotes",
+    { account: 123456789012 },
+    /gitDiff\.account = 123456789012 is not the number of an AWS account; write its 12 digits in quotes/,
+  ],
+  [
+    "two secrets of one name",
+    {
+      repositories: ["eu-west-1", "us-east-1"].map((region, index) => ({
+        ...api,
+        name: `api${index}`,
+        credentials: `arn:aws:ssm:${region}:123456789012:parameter/github`,
+      })),
+    },
+    /repositories\[1\]\.credentials \(not shown\) would use the variable GIT_HTTP_CREDENTIALS_PARAMETER_GITHUB, which .* use already; give one of the two secrets another name/,
   ],
   [
     "a topic of another region",
