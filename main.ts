@@ -15,6 +15,7 @@ import { ConfigurationError } from "./modules/configuration-error.ts";
 import { readContext } from "./modules/context.ts";
 import { CreatedRepositories } from "./modules/created-repositories.ts";
 import { Credentials } from "./modules/credentials.ts";
+import { drillOf } from "./modules/drill.ts";
 import { Ecr } from "./modules/ecr.ts";
 import { FlowLogs, type FlowLogsProps } from "./modules/flow-logs.ts";
 import { prebuilt } from "./modules/image-reference.ts";
@@ -34,7 +35,7 @@ export class GitDiff extends TerraformStack {
   readonly region: string;
 
   constructor(app: App, configuration: Configuration) {
-    const { name, region, kmsKey, collections, logRetentionDays } = configuration;
+    const { name, region, kmsKey, collections, logRetentionDays, lockDays } = configuration;
     super(app, name);
     this.region = region;
     // cdktn, the successor of cdktf, asks which versions it may write for; cdktf does not read this.
@@ -61,12 +62,13 @@ export class GitDiff extends TerraformStack {
       : this.network(configuration, repositories, shared);
     const cluster = findCluster(this, account, name, configuration.cluster);
     const results = configuration.bucket
-      ? existingBucket(configuration.bucket)
+      ? existingBucket(configuration.bucket, lockDays)
       : new Bucket(this, "results", {
           name: `${name}-results-${account.id}`,
           accessLogs: configuration.accessLogs,
           retention: retentionOf(configuration.resultRetentionDays, repositories),
           mirrors: repositories.some(hasMirror),
+          lockDays,
           kmsKey,
         });
     const root = import.meta.dirname;
@@ -84,7 +86,8 @@ export class GitDiff extends TerraformStack {
     });
     const credentials = new Credentials(this, "credentials", { name, repositories, kmsKey });
     const group = new ScheduleGroup(this, "schedules", { name });
-    const tasks = collections.map((collection) => {
+    const drills = collections.flatMap((collection) => drillOf(collection, lockDays) ?? []);
+    const tasks = [...collections, ...drills].map((collection) => {
       const task = new Task(this, `task-${collection.name}`, {
         ...shared,
         collection,
@@ -118,12 +121,10 @@ export class GitDiff extends TerraformStack {
 
     const policy =
       configuration.bucket &&
-      bucketPolicy(
-        account,
-        results,
-        repositories,
-        tasks.map(({ task }) => task.roleArn),
-      );
+      bucketPolicy(account, results, repositories, {
+        collect: rolesOf(tasks.filter(({ collection }) => !collection.command)),
+        drill: rolesOf(tasks.filter(({ collection }) => collection.command)),
+      });
     this.node.addValidation({
       validate: () => {
         const bytes = policy ? jsonSize(policy) : 0;
@@ -208,6 +209,8 @@ export class GitDiff extends TerraformStack {
     }
   }
 }
+
+const rolesOf = (tasks: readonly { readonly task: Task }[]) => tasks.map(({ task }) => task.roleArn);
 
 /** Expires diffs alone where there are mirrors, which need all that they have. */
 function retentionOf(days: number | undefined, repositories: readonly Repository[]) {

@@ -1,6 +1,7 @@
 import { S3Bucket } from "@cdktf/provider-aws/lib/s3-bucket";
 import { S3BucketLifecycleConfiguration } from "@cdktf/provider-aws/lib/s3-bucket-lifecycle-configuration";
 import { S3BucketLoggingA } from "@cdktf/provider-aws/lib/s3-bucket-logging";
+import { S3BucketObjectLockConfigurationA } from "@cdktf/provider-aws/lib/s3-bucket-object-lock-configuration";
 import { S3BucketOwnershipControls } from "@cdktf/provider-aws/lib/s3-bucket-ownership-controls";
 import { S3BucketPolicy } from "@cdktf/provider-aws/lib/s3-bucket-policy";
 import { S3BucketPublicAccessBlock } from "@cdktf/provider-aws/lib/s3-bucket-public-access-block";
@@ -11,6 +12,9 @@ import { Construct } from "constructs";
 import { policyDocument, type Statement } from "./iam.ts";
 import type { Results } from "./results.ts";
 
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lifecycle-mgmt.html
+const LIFECYCLE_RULES = 1_000;
+
 export interface BucketProps {
   /** The bucket's name: globally unique, 3 to 63 characters. */
   readonly name: string;
@@ -20,6 +24,8 @@ export interface BucketProps {
   readonly retention?: { readonly days: number; readonly prefixes: readonly string[] | undefined };
   /** Whether there are mirrors, whose packs nobody may replace. */
   readonly mirrors: boolean;
+  /** For how many days nobody without a permission of its own can delete an object. @default - no lock */
+  readonly lockDays?: number;
   /** ARN of the KMS key that encrypts objects. @default - S3's own key */
   readonly kmsKey?: string;
 }
@@ -30,6 +36,7 @@ export class Bucket extends Construct implements Results {
   readonly name: string;
   readonly prefix = "";
   readonly isShared = false;
+  readonly lockDays: number | undefined;
   /** What has to be there before a result is stored. */
   readonly rules: readonly ITerraformDependable[];
 
@@ -37,6 +44,7 @@ export class Bucket extends Construct implements Results {
     super(scope, id);
     const { bucket, arn } = new S3Bucket(this, "Default", { bucket: props.name });
     this.name = props.name;
+    this.lockDays = props.lockDays;
     const publicAccess = new S3BucketPublicAccessBlock(this, "private", {
       bucket,
       blockPublicAcls: true,
@@ -63,7 +71,28 @@ export class Bucket extends Construct implements Results {
         },
       ],
     });
+    // Not by the bucket's own `object_lock_enabled`, whose change would replace it. A bucket that is there can be locked since
+    // November 2023: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-configure.html
+    const lock =
+      props.lockDays === undefined
+        ? []
+        : [
+            new S3BucketObjectLockConfigurationA(this, "lock", {
+              bucket,
+              rule: { defaultRetention: { mode: "GOVERNANCE", days: props.lockDays } },
+              dependsOn: [versioning],
+            }),
+          ];
     const { days, prefixes } = props.retention ?? {};
+    const rules = 1 + (prefixes?.length ?? 0);
+    this.node.addValidation({
+      validate: () =>
+        rules > LIFECYCLE_RULES
+          ? [
+              `resultRetentionDays needs ${rules} rules, one for the diffs of each repository, since mirrors keep everything; S3 allows ${LIFECYCLE_RULES} a bucket: distribute the repositories over stacks, or remove resultRetentionDays`,
+            ]
+          : [],
+    });
     new S3BucketLifecycleConfiguration(this, "lifecycle", {
       bucket,
       rule: [
@@ -108,7 +137,7 @@ export class Bucket extends Construct implements Results {
         ...(props.mirrors ? [createOnly(`${arn}/*.git/objects/pack/*`)] : []),
       ]),
     });
-    this.rules = [policy, versioning, encryption];
+    this.rules = [policy, versioning, encryption, ...lock];
   }
 }
 

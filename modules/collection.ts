@@ -27,6 +27,10 @@ export const collectionSettings = {
   maxPackBytes: wholeNumber(1, 2 ** 43, "bytes", 10 * 1024 ** 3).optional(),
   onGoneCommit: z.enum(["baseline", "fail"], 'is neither "baseline" nor "fail"; use one of these').optional(),
   binary: z.enum(["omit", "include"], 'is neither "omit" nor "include"; use one of these').optional(),
+  drill: object({
+    schedule: checked(validateExpression),
+    parts: wholeNumber(1, 1000, "parts", 7).default(1),
+  }).optional(),
 };
 
 /** What applies where neither a collection nor the configuration says otherwise. The worker has defaults of its own. */
@@ -52,6 +56,9 @@ type Settings = Omit<z.output<typeof collection>, "name" | "repositories">;
 /** One collection as configured, with defaults filled in and its repositories sorted by name. */
 export type Collection = z.output<typeof collection> & {
   [Key in keyof typeof collectionDefaults]-?: NonNullable<Settings[Key]>;
+} & {
+  /** The worker's arguments. @default - it collects */
+  readonly command?: readonly string[];
 };
 
 /** Fills in the defaults. Sorts the repositories, so that their order in the file makes no difference to the plan. */

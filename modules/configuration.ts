@@ -4,7 +4,7 @@ import { collection, collectionSettings, complete, repositories } from "./collec
 import { crossChecks } from "./cross-checks.ts";
 import { certificates, cidrBlock } from "./network-settings.ts";
 import { validateRegion } from "./region.ts";
-import { checked, formatProblems, object, text, unique } from "./schema.ts";
+import { checked, formatProblems, object, text, unique, wholeNumber } from "./schema.ts";
 import { secretArn } from "./secret-arn.ts";
 import { stateKey } from "./state-key.ts";
 import { parseValidPart } from "./valid-part.ts";
@@ -121,6 +121,8 @@ const schema = object({
     .min(1, "is less than one day; use 365, or remove it to keep results")
     .max(36_500, "is more than a hundred years; use 365, or remove it to keep results")
     .optional(),
+  // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html: 100 years at most.
+  lockDays: wholeNumber(4, 36_500, "days", 30).optional(),
   kmsKey: kmsKey.optional(),
   decryptKeys: z
     .array(kmsKey, 'is not a list of ARNs of KMS keys; write ["arn:aws:kms:<region>:<account>:key/<id>"]')

@@ -56,6 +56,7 @@ export function containerDefinition(props: ContainerProps): Record<string, unkno
     name: CONTAINER,
     image: props.image.uri,
     essential: true,
+    ...(collection.command && { command: collection.command }),
     readonlyRootFilesystem: true,
     // Seconds. The worker needs up to 25 to withdraw uploads and release claims.
     stopTimeout: 30,

@@ -1,4 +1,5 @@
 import type { ITerraformDependable } from "cdktf";
+import { drillName } from "../image/verify/next-part.ts";
 import type { Account } from "./account.ts";
 import { policyDocument, type Statement } from "./iam.ts";
 import { hasDiffs, hasMirror, type Repository } from "./repository.ts";
@@ -10,14 +11,16 @@ export interface Results {
   readonly prefix: string;
   /** Whether others store things in it too. */
   readonly isShared: boolean;
+  /** For how many days nobody can delete an object, beginning with its last drill. @default - as long as nothing is locked */
+  readonly lockDays: number | undefined;
   /** What has to be there before a result is stored. */
   readonly rules: readonly ITerraformDependable[];
 }
 
 /** Returns a bucket that exists already, of this or another account, given as `bucket` or `bucket/prefix`. */
-export function existingBucket(place: string): Results {
+export function existingBucket(place: string, lockDays?: number): Results {
   const [name = "", ...parts] = place.split("/");
-  return { name, prefix: parts.map((part) => `${part}/`).join(""), isShared: true, rules: [] };
+  return { name, prefix: parts.map((part) => `${part}/`).join(""), isShared: true, lockDays, rules: [] };
 }
 
 /**
@@ -64,21 +67,60 @@ export function resultStatements(
   ];
 }
 
+/**
+ * Returns what a drill may do with the mirrors: read them, remember which part it has verified, and extend locks. It cannot
+ * change what is mirrored.
+ */
+export function drillStatements(
+  { partition }: Account,
+  { name, prefix, lockDays }: Results,
+  repositories: readonly Repository[],
+): Statement[] {
+  const arn = `arn:${partition}:s3:::${name}`;
+  const mirrors = repositories.map((repository) => `${arn}/${prefix}${repository.name}.git`);
+  const objects = mirrors.map((mirror) => `${mirror}/*`);
+  return [
+    { Sid: "VerifyMirrors", Effect: "Allow", Action: ["s3:GetObject"], Resource: objects },
+    {
+      Sid: "RememberParts",
+      Effect: "Allow",
+      Action: ["s3:PutObject"],
+      Resource: mirrors.map((mirror) => `${mirror}/${drillName}`),
+    },
+    {
+      Sid: "ExtendLocks",
+      Effect: "Allow",
+      Action: ["s3:GetObjectRetention", "s3:PutObjectRetention"],
+      Resource: lockDays === undefined ? [] : objects,
+    },
+    { Sid: "ListMirrors", Effect: "Allow", Action: ["s3:ListBucket"], Resource: [arn] },
+  ];
+}
+
 /** What S3 accepts: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html */
 export const bucketPolicyBytes = 20_480;
 
-/** Returns what the owner of a bucket in another account adds to its policy, so that these roles can store results. */
+/** Returns what the owner of a bucket in another account adds to its policy, so that these roles can do their work. */
 export function bucketPolicy(
   account: Account,
   results: Results,
   repositories: readonly Repository[],
-  roleArns: readonly string[],
+  roles: { readonly collect: readonly string[]; readonly drill: readonly string[] },
 ): string {
   const collect = (["diffs", "mirror"] as const).filter((kind) =>
     repositories.some(kind === "mirror" ? hasMirror : hasDiffs),
   );
-  const statements = resultStatements(account, { ...results, isShared: false }, [
-    { name: "*", collect },
-  ]).filter(({ Resource }) => Resource.length > 0);
-  return policyDocument(statements.map((statement) => ({ ...statement, Principal: { AWS: roleArns } })));
+  const everything: Repository[] = [{ name: "*", collect }];
+  const statements = [
+    ...grant(roles.collect, resultStatements(account, { ...results, isShared: false }, everything)),
+    ...grant(roles.drill, drillStatements(account, results, everything)),
+  ];
+  return policyDocument(statements);
+}
+
+function grant(roleArns: readonly string[], statements: readonly Statement[]): Statement[] {
+  if (roleArns.length === 0) return [];
+  return statements.flatMap((statement) =>
+    statement.Resource.length > 0 ? [{ ...statement, Principal: { AWS: roleArns } }] : [],
+  );
 }

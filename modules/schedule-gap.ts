@@ -1,13 +1,12 @@
 const DAY = 24 * 3600_000;
 
 /**
- * Returns the hours between one run of a valid schedule expression and the next, at most. Undefined if that is more
- * than a week, or if the schedule ends.
+ * Returns the hours between one run of a valid schedule expression and the next, at most. Undefined if the schedule ends,
+ * or has days such as the last Friday.
  */
 export function longestGapHours(expression: string): number | undefined {
   const [, count, unit = ""] = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression) ?? [];
-  const hours = count ? Math.ceil(Number(count) * (hoursOf[unit] ?? 0)) : cronGapHours(expression);
-  return hours !== undefined && hours <= 168 ? hours : undefined;
+  return count ? Math.ceil(Number(count) * (hoursOf[unit] ?? 0)) : cronGapHours(expression);
 }
 
 const hoursOf: Readonly<Record<string, number>> = { minute: 1 / 60, hour: 1, day: 24 };
@@ -24,7 +23,7 @@ function cronGapHours(expression: string): number | undefined {
   const monthNumbers = numbers(month, 1, 12, months);
   const weekDays = numbers(dayOfWeek, 1, 7, names);
   // Four years, so that a leap day is among them.
-  const days = Array.from({ length: 4 * 366 }, (_, index) => new Date(Date.UTC(2024, 0, 1) + index * DAY));
+  const days = Array.from({ length: 4 * 366 }, (_, index) => new Date(Date.UTC(2023, 0, 1) + index * DAY));
   const due = days.filter(
     (day) =>
       monthNumbers.has(day.getUTCMonth() + 1) &&

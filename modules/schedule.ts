@@ -43,7 +43,7 @@ export class Schedule extends Construct {
     });
     new SchedulerSchedule(this, "Default", {
       name: task.family,
-      description: `git-diff-to-s3: collects ${collection.name}`,
+      description: `git-diff-to-s3: ${collection.command ? "runs" : "collects"} ${collection.name}`,
       groupName: group.name,
       scheduleExpression: collection.schedule,
       scheduleExpressionTimezone: collection.timezone,

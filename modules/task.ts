@@ -13,7 +13,7 @@ import {
 import { type IdentitySettings, Role, type Statement } from "./iam.ts";
 import { jsonSize } from "./json-size.ts";
 import { codeCommitOf, type Repository } from "./repository.ts";
-import { resultStatements } from "./results.ts";
+import { drillStatements, resultStatements } from "./results.ts";
 
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html: 64 KiB for a task definition. All but
 // a few names, numbers and tags is the container definition.
@@ -125,21 +125,9 @@ function workerStatements({
 }: TaskProps): Statement[] {
   const { repositories } = collection;
   return [
-    {
-      Sid: "Cursors",
-      Effect: "Allow",
-      Action: ["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter"],
-      Resource: repositories.map((repository) =>
-        account.arn("ssm", `parameter${cursorName(name, repository)}`),
-      ),
-    },
-    ...resultStatements(account, results, repositories),
-    {
-      Sid: "CodeCommit",
-      Effect: "Allow",
-      Action: ["codecommit:GitPull"],
-      Resource: codeCommitArns(account, repositories),
-    },
+    ...(collection.command
+      ? drillStatements(account, results, repositories)
+      : collectStatements({ account, name, results, repositories })),
     {
       Sid: "ResultsKey",
       Effect: "Allow",
@@ -154,6 +142,33 @@ function workerStatements({
       Action: ["kms:Decrypt"],
       Resource: decryptKeys,
       Condition: { StringEquals: { "kms:ViaService": `s3.${account.region}.${account.domain}` } },
+    },
+  ];
+}
+
+function collectStatements({
+  account,
+  name,
+  results,
+  repositories,
+}: Pick<TaskProps, "account" | "name" | "results"> & {
+  readonly repositories: readonly Repository[];
+}): Statement[] {
+  return [
+    {
+      Sid: "Cursors",
+      Effect: "Allow",
+      Action: ["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter"],
+      Resource: repositories.map((repository) =>
+        account.arn("ssm", `parameter${cursorName(name, repository)}`),
+      ),
+    },
+    ...resultStatements(account, results, repositories),
+    {
+      Sid: "CodeCommit",
+      Effect: "Allow",
+      Action: ["codecommit:GitPull"],
+      Resource: codeCommitArns(account, repositories),
     },
   ];
 }

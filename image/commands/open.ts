@@ -1,5 +1,6 @@
 import type { Arguments } from "../config/arguments.ts";
 import { type Configuration, readEnvironment } from "../config/environment.ts";
+import { parseLockDays } from "../config/lock-days.ts";
 import { parsePart } from "../config/place.ts";
 import { readAll } from "../config/read-all.ts";
 import type { Repository } from "../config/repository.ts";
@@ -70,6 +71,7 @@ async function openLocal(args: Arguments, environment: Environment): Promise<Ope
         ? []
         : readLocalRepositories(names, environment, process.cwd(), args.command === "mirror"),
     () => parsePart(args.options),
+    () => parseLockDays(args.options),
   );
   return { repositories, settings, storesOf, identity: awsIdentity(), isGone };
 }

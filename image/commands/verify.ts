@@ -1,3 +1,4 @@
+import { parseLockDays } from "../config/lock-days.ts";
 import { parsePart } from "../config/place.ts";
 import { labelOf } from "../config/repository.ts";
 import { ConfigError } from "../lib/errors.ts";
@@ -14,7 +15,7 @@ import { writeLine } from "./write.ts";
 export async function verify(call: Call): Promise<boolean> {
   const { args, environment, signal } = call;
   const { repositories, storesOf, settings } = await open(call);
-  const part = parsePart(args.options);
+  const ofMirrors = { part: parsePart(args.options), lockDays: parseLockDays(args.options) };
   const options = { replay: args.options.replay === true, leaseMilliseconds: settings.leaseSeconds * 1_000 };
   const configured = repositories.map((repository): Verifiable => {
     const { destination, cursor } = repository;
@@ -25,7 +26,7 @@ export async function verify(call: Call): Promise<boolean> {
       verify(signal, onProgress) {
         const stores = storesOf(repository, signal);
         return repository.mirror
-          ? verifyMirror(stores.objects, { ...options, part, signal, onProgress })
+          ? verifyMirror(stores.objects, { ...options, ...ofMirrors, signal, onProgress })
           : verifyDiffs(stores, { ...options, cursorName: cursor, signal, onProgress });
       },
     };
@@ -36,11 +37,17 @@ export async function verify(call: Call): Promise<boolean> {
       name: { place },
       destination: place,
       verify: async (signal, onProgress) =>
-        verifyMirror(await openPlace(place, environment, signal), { ...options, part, signal, onProgress }),
+        verifyMirror(await openPlace(place, environment, signal), {
+          ...options,
+          ...ofMirrors,
+          signal,
+          onProgress,
+        }),
     }),
   );
-  if (part && places.length === 0 && !repositories.some(({ mirror }) => mirror)) {
-    throw new ConfigError(["--part divides the packs of mirrors, and none is named: give the place of one."]);
+  const given = ofMirrors.part ? "--part" : ofMirrors.lockDays && "--lock-days";
+  if (given && places.length === 0 && !repositories.some(({ mirror }) => mirror)) {
+    throw new ConfigError([`${given} is for mirrors, and none is named: give the place of one.`]);
   }
   const report = process.stdout.isTTY
     ? (await import("../output/terminal.ts")).terminalVerifyReport(process.stdout)

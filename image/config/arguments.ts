@@ -17,7 +17,7 @@ export interface Arguments {
 /** Each command, what it is followed by (REPO... for any number), and its options. */
 const commands = {
   collect: { operands: "REPO...", options: [] },
-  verify: { operands: "REPO...", options: ["replay", "part"] },
+  verify: { operands: "REPO...", options: ["replay", "part", "lock-days"] },
   mirror: { operands: "REPO...", options: [] },
   restore: { operands: "PLACE DIR", options: ["at", "step"] },
   export: { operands: "PLACE", options: ["since", "output"] },
@@ -27,7 +27,7 @@ export type Command = keyof typeof commands;
 
 /** The options that take no value, and those that do. */
 const flags = ["replay"] as const;
-const values = ["at", "step", "part", "since", "output"] as const;
+const values = ["at", "step", "part", "lock-days", "since", "output"] as const;
 export type Options = { readonly [Name in (typeof flags)[number]]?: boolean } & {
   readonly [Name in (typeof values)[number]]?: string;
 };
@@ -67,7 +67,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
   const isMany = expected === "REPO...";
   if (isMany && !local && operands.length > 0) {
     problems.push(
-      `${operands.join(" ")}: the worker accepts verify, --replay and --part, and reads everything else from its environment.`,
+      `${operands.join(" ")}: the worker accepts verify, --replay, --part and --lock-days, and reads everything else from its environment.`,
     );
   }
   if (!isMany && operands.length !== expected.split(" ").length) {
@@ -78,7 +78,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
 }
 
 export const usage = `Usage: npm start -- [REPO...]
-       npm start -- verify [--replay] [--part N/T] [REPO | PLACE...]
+       npm start -- verify [--replay] [--part N/T] [--lock-days N] [REPO | PLACE...]
        npm start -- mirror [REPO...]
        npm start -- restore PLACE DIR [--at TIME | --step N]
        npm start -- export PLACE [--since N] --output DELTA
@@ -93,7 +93,8 @@ The first time, everything is collected (a baseline).
   verify     checks that the collected results are complete: every record, every byte of every diff, the cursor
              or that the mirrors in these places (folders or s3://bucket/prefix) are: every record, pack and index
   --replay   applies all diffs too, and compares the resulting trees; of a mirror, proves every state connected
-  --part     checks the Nth of T parts of a mirror's packs
+  --part     checks the Nth of T parts of a mirror's packs; with next/T the one after the last time's
+  --lock-days  extends the Object Lock of everything in a mirror to N days from now, where less than half is left
   mirror     keeps all branches and tags, with every past state, in a bare repository that plain git can clone
   restore    makes a bare repository in DIR of the mirror in PLACE, a folder or s3://bucket/prefix, as it is or was
   export     writes all steps of a mirror or of diffs, or those since step N, as one file; - is stdout

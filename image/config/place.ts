@@ -26,12 +26,22 @@ export interface Part {
   readonly of: number;
 }
 
-/** Parses --part, such as 2/7. @throws ConfigError */
-export function parsePart({ part }: Options): Part | undefined {
+/** The part after the one that was checked last. */
+export interface NextPart {
+  readonly number: "next";
+  readonly of: number;
+}
+
+/** Parses --part, such as 2/7 or next/7. @throws ConfigError */
+export function parsePart({ part }: Options): Part | NextPart | undefined {
   if (part === undefined) return undefined;
+  const [, parts = 0] = (/^next\/([1-9]\d{0,3})$/.exec(part) ?? []).map(Number);
+  if (parts > 0) return { number: "next", of: parts };
   const [, number = 0, of = 0] = (/^(\d{1,4})\/(\d{1,4})$/.exec(part) ?? []).map(Number);
   if (number >= 1 && number <= of) return { number, of };
-  throw new ConfigError([`--part is "${part}", which is no part; write 2/7 for the second of seven.`]);
+  throw new ConfigError([
+    `--part is "${part}", which is no part; write 2/7 for the second of seven, or next/7.`,
+  ]);
 }
 
 /** Parses --at and --step. @throws ConfigError */

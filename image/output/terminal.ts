@@ -41,9 +41,10 @@ export function terminalVerifyReport(stream: NodeJS.WriteStream): VerifyReport {
   const lines = liveLines(stream);
   return {
     progress: lines.show,
-    verified({ label, destination }, { findings, steps, diffs, packs, bytes, to, replayed }) {
+    verified({ label, destination }, { findings, steps, diffs, packs, bytes, to, part, replayed }) {
       const objects = packs === undefined ? plural(diffs ?? 0, "diff") : plural(packs, "pack");
       const totals = [plural(steps, "step"), objects, plural(bytes, "byte")];
+      if (part) totals.push(`part ${part}`);
       if (replayed !== null) totals.push(`${replayed} replayed`);
       const total = `${totals.join(", ")}${to === null ? "" : `, to ${to}`}`;
       const mark = findings.some(isProblem) ? "✗" : "✓";

@@ -3,6 +3,7 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   PutObjectCommand,
+  PutObjectRetentionCommand,
   paginateListObjectsV2,
   S3Client,
 } from "@aws-sdk/client-s3";
@@ -117,6 +118,24 @@ export function s3Objects(
         return fail(name, "read", error);
       }
     },
+    async extendLock(name, enough, until) {
+      const target = { Bucket: bucket, Key: keyOf(name) };
+      try {
+        const {
+          ObjectLockMode: Mode = "GOVERNANCE",
+          ObjectLockRetainUntilDate: end,
+          VersionId,
+        } = await client.send(new HeadObjectCommand(target), options());
+        if (end && end >= enough) return end;
+        // This very version: a newer one has a lock of its own, which may be longer.
+        const Retention = { Mode, RetainUntilDate: until };
+        await client.send(new PutObjectRetentionCommand({ ...target, VersionId, Retention }), options());
+        return until;
+      } catch (error) {
+        if (/Object Lock/.test((error as Error).message)) throw unlocked(bucket, error as Error);
+        return fail(name, "locked", error);
+      }
+    },
     async put(name, body, details) {
       // The upload reports an error of its own where its body fails, so the body's error is kept here.
       let bodyError: unknown;
@@ -166,12 +185,21 @@ async function* onError(
   }
 }
 
-type Access = "read" | "written";
+type Access = "read" | "written" | "locked";
 
 const permissions: Record<Access, string> = {
   read: "s3:GetObject and s3:ListBucket",
   written: "s3:PutObject",
+  locked: "s3:GetObject, s3:GetObjectRetention and s3:PutObjectRetention",
 };
+
+const unlocked = (bucket: string, cause: Error) =>
+  new StoreError(
+    "store-unlocked",
+    `The bucket ${bucket} has no Object Lock: ${cause.message}.`,
+    "Enable it for the bucket, or leave out lockDays and --lock-days.",
+    { cause },
+  );
 
 function toStoreError(bucket: string, key: string, access: Access, error: Error): StoreError {
   const address = `s3://${bucket}/${key}`;

@@ -47,6 +47,12 @@ export interface ObjectStore {
    * @throws StoreError
    */
   lockedUntil?(name: string): Promise<Date | undefined>;
+  /**
+   * Has the store refuse to delete this object until then, unless it does so until `enough` already.
+   * Returns until when it does. Undefined where the store has no locks.
+   * @throws StoreError
+   */
+  extendLock?(name: string, enough: Date, until: Date): Promise<Date>;
   /** Returns where the object is, for people: an s3:// address or a path. */
   address(name: string): string;
 }

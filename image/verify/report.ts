@@ -29,6 +29,8 @@ export interface Verification {
   readonly bytes: number;
   /** The commit, or the id of the state, at which the chain ends; null where there is none. */
   readonly to: string | null;
+  /** The part of a mirror's packs that was read, such as 2/7; null for all. */
+  readonly part?: string | null;
   /** The number of replayed steps or packs; null without `--replay`. */
   readonly replayed: number | null;
 }
