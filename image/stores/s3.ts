@@ -132,7 +132,8 @@ export function s3Objects(
         await client.send(new PutObjectRetentionCommand({ ...target, VersionId, Retention }), options());
         return until;
       } catch (error) {
-        if (/Object Lock/.test((error as Error).message)) throw unlocked(bucket, error as Error);
+        if (/Object ?Lock ?Configuration/.test((error as Error).message))
+          throw unlocked(bucket, error as Error);
         return fail(name, "locked", error);
       }
     },

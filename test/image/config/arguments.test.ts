@@ -46,7 +46,7 @@ test.each([
   ["local restore a", /^restore is followed by PLACE DIR/],
   ["local --step 3", /^--step is an option of restore alone/],
   ["local import a", /^import is followed by DELTA PLACE/],
-  ["a b", /^a b: the worker accepts verify, --replay and --part/],
+  ["a b", /^a b: the worker accepts verify, --replay, --part and --lock-days, and/],
 ])("%p is a mistake", (line, problem) => {
   expect(parseArguments(line.split(" ")).problems).toEqual([expect.stringMatching(problem)]);
 });
