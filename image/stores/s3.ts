@@ -11,6 +11,7 @@ import type { FetchHttpHandler } from "@smithy/fetch-http-handler";
 import type { Environment } from "../lib/environment.ts";
 import { StoreError } from "../lib/errors.ts";
 import { type ConditionCheck, conditionFailed, openConditionCheck } from "./condition-check.ts";
+import { inAnyRegion } from "./s3-regions.ts";
 import { upload, withdrawalMilliseconds } from "./s3-upload.ts";
 import type { ObjectStore } from "./stores.ts";
 
@@ -28,13 +29,15 @@ export function openS3(environment: Environment, requestHandler: FetchHttpHandle
   const endpoint = environment.AWS_ENDPOINT_URL_S3 || environment.AWS_ENDPOINT_URL;
   // Other S3 servers seldom have a host name for each bucket.
   const forcePathStyle = endpoint !== undefined;
-  const client = new S3Client({
+  const configuration = {
     requestHandler,
     forcePathStyle,
-    followRegionRedirects: true,
     // The default depends on the handler's class name, which a minified bundle changes.
     expectContinueHeader: false,
-  });
+  };
+  const here = new S3Client(configuration);
+  const { credentials } = here.config;
+  const client = inAnyRegion(here, (region) => new S3Client({ ...configuration, credentials, region }));
   // Amazon's own obeys conditions.
   const check = endpoint === undefined ? undefined : openConditionCheck(client);
   return { client, objects: (destination, signal) => s3Objects(client, check, destination, signal) };
