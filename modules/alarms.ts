@@ -9,6 +9,7 @@ import type { Account } from "./account.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Collection } from "./collection.ts";
 import { CONTAINER } from "./container.ts";
+import { drillSuffix } from "./drill.ts";
 import { policyDocument, type Statement } from "./iam.ts";
 import { longestGapHours } from "./schedule-gap.ts";
 import type { Task } from "./task.ts";
@@ -63,6 +64,11 @@ export class Alarms extends Construct {
           "A run of <family> failed at <time>: <reason> (<stop>, <task>).",
           `If its container started, the log shows what failed and why. With the collection's name at the end: aws logs tail --region ${account.region} --since 1d /ecs/${name}/COLLECTION`,
           "All stored results are complete. The next run continues from the cursors.",
+          ...(tasks.some(({ collection }) => collection.command)
+            ? [
+                `Not so if the name ends with ${drillSuffix}: then a mirror is damaged, or its locks could not be extended. Run it again once that is repaired.`,
+              ]
+            : []),
         ]
           .map((line) => JSON.stringify(line))
           .join("\n"),

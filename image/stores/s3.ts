@@ -194,7 +194,7 @@ type Access = "read" | "written" | "locked";
 const permissions: Record<Access, string> = {
   read: "s3:GetObject and s3:ListBucket",
   written: "s3:PutObject",
-  locked: "s3:GetObject, s3:GetObjectRetention and s3:PutObjectRetention",
+  locked: "s3:GetObject, s3:GetObjectRetention, s3:PutObjectRetention, and kms:Decrypt if a key encrypts it,",
 };
 
 const unlocked = (bucket: string, cause: Error) =>
@@ -212,7 +212,9 @@ function toStoreError(bucket: string, key: string, access: Access, error: Error)
     const remedy = "Create it, or correct RESULTS_BUCKET.";
     return new StoreError("bucket-not-found", `The bucket ${bucket} does not exist.`, remedy, cause);
   }
-  if (/AccessDenied|Forbidden/.test(error.name)) {
+  // The answer to a HEAD has no body that would name the error.
+  const isDenied = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode === 403;
+  if (isDenied || /AccessDenied|Forbidden/.test(error.name)) {
     const message = `${address} may not be ${access}: ${error.message}.`;
     return new StoreError(
       "store-denied",

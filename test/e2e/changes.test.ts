@@ -88,6 +88,24 @@ describe.skipIf(missing !== undefined)(`a live stack${missing ? ` (${missing})` 
     expect(await status("live-all:1")).toEqual([1, "ACTIVE"]);
   });
 
+  test("takes a lock and a drill without a new bucket", async () => {
+    const mirrored = { ...web, collect: ["diffs", "mirror"] };
+    const drill = { schedule: "rate(1 day)", parts: 7 };
+    live.synthesise({ ...before, repositories: [api, { name: "more" }, mirrored], lockDays: 30, drill });
+    const planned = (await addresses()).filter(([address]) => !String(address).includes("drill"));
+    expect(planned).toEqual([
+      ["aws_cloudwatch_event_target.alarms_notify", ["update"]],
+      ["aws_ecs_task_definition.task-all", ["create", "delete"]],
+      ["aws_iam_policy.task-all_worker_1", ["update"]],
+      ["aws_s3_bucket_object_lock_configuration.results_lock", ["create"]],
+      ["aws_s3_bucket_policy.results_policy", ["update"]],
+      ["aws_sns_topic_policy.alarms_policy", ["update"]],
+    ]);
+    // The emulator's bucket is empty, and so can be locked as a real one with objects in it.
+    await live.apply();
+    await live.planNothing();
+  });
+
   // Planned only: the emulator cannot give a key to a log group that is there.
   test("takes a KMS key, and does not touch the credential that was set by hand", async () => {
     live.synthesise({ ...before, repositories: [api, { name: "more" }, web], kmsKey });

@@ -56,6 +56,7 @@ const after = {
   ...before,
   logRetentionDays: 60,
   permissionsBoundary: `arn:aws:iam::${ACCOUNT}:policy/boundary`,
+  lockDays: 60,
   resultRetentionDays: 90,
   schedule: "cron(0 2 * * ? *)",
   tags: { owner: "platform" },

@@ -30,6 +30,19 @@ const STACK = {
   ],
 };
 
+/** Mirrors beside diffs that expire, locked, with a drill of each kind. */
+const MIRRORED = {
+  lockDays: 30,
+  drill: { schedule: "rate(1 day)", parts: 7 },
+  collections: STACK.collections.map((collection) => ({
+    ...collection,
+    repositories: collection.repositories.map((repository) => ({
+      ...repository,
+      collect: ["diffs", "mirror"],
+    })),
+  })),
+};
+
 describe.skipIf(missing !== undefined)(`a second plan on AWS${missing ? ` (${missing})` : ""}`, () => {
   const { rewrite, changed } = awsAnswers();
   let folder: string;
@@ -54,6 +67,7 @@ describe.skipIf(missing !== undefined)(`a second plan on AWS${missing ? ` (${mis
     deployments = [
       new Deployment({ ...STACK, name: "own-key", kmsKey }, environment),
       new Deployment({ ...STACK, name: "no-key", resultRetentionDays: undefined }, environment),
+      new Deployment({ ...STACK, ...MIRRORED, name: "mirrors" }, environment),
     ];
     await Promise.all(
       deployments.map(async (deployment) => {

@@ -15,6 +15,7 @@ import {
   GetBucketEncryptionCommand,
   GetBucketPolicyCommand,
   GetBucketTaggingCommand,
+  GetObjectLockConfigurationCommand,
   PutBucketPolicyCommand,
 } from "@aws-sdk/client-s3";
 import { GetScheduleCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
@@ -30,6 +31,12 @@ const noTofu = missingPrograms("opentofu", "tofu");
 // Each deployment takes a minute, as the AWS provider waits for changes to spread; they take it side by side.
 setDefaultTimeout(900_000);
 
+const MIRRORED = {
+  repositories: SMALLEST.repositories.map((repository) => ({ ...repository, collect: ["diffs", "mirror"] })),
+  lockDays: 30,
+  drill: { schedule: "cron(0 6 * * ? *)", parts: 7 },
+};
+
 describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing})` : ""}`, () => {
   let folder: string;
   let emulated: Aws;
@@ -39,7 +46,10 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
   let network: { subnets: string[]; securityGroups: string[] };
   let planned: Change[];
   let output: Record<"deploy" | "diff" | "destroy", string>;
-  let deployments: Record<"smallest" | "many" | "private" | "kms" | "guarded" | "shared", Deployment> & {
+  let deployments: Record<
+    "smallest" | "many" | "private" | "kms" | "guarded" | "shared" | "mirrors" | "elsewhere",
+    Deployment
+  > & {
     tofu?: Deployment;
   };
 
@@ -122,6 +132,11 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
             },
           ],
         },
+        environment,
+      ),
+      mirrors: new Deployment({ ...SMALLEST, ...MIRRORED, name: "mirrors", network }, environment),
+      elsewhere: new Deployment(
+        { ...SMALLEST, ...MIRRORED, name: "elsewhere", network, bucket: "acme-data/git" },
         environment,
       ),
     };
@@ -507,6 +522,51 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
       Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
       Resource: ["arn:aws:s3:::acme-data/git/*"],
       Principal: { AWS: ["arn:aws:iam::123456789012:role/shared-all-task"] },
+    });
+  });
+
+  test("locks the bucket, and schedules a drill that verifies and extends the locks", async () => {
+    const { ObjectLockConfiguration } = await aws.s3.send(
+      new GetObjectLockConfigurationCommand({ Bucket: "mirrors-results-123456789012" }),
+    );
+    expect(ObjectLockConfiguration).toEqual({
+      ObjectLockEnabled: "Enabled",
+      Rule: { DefaultRetention: { Mode: "GOVERNANCE", Days: 30 } },
+    });
+    const { Target, ScheduleExpression } = await aws.scheduler.send(
+      new GetScheduleCommand({ GroupName: "mirrors", Name: "mirrors-all-drill" }),
+    );
+    expect(ScheduleExpression).toBe(MIRRORED.drill.schedule);
+    const taskDefinition = JSON.parse(Target?.Input ?? "").TaskDefinition;
+    const found = await aws.ecs.send(new DescribeTaskDefinitionCommand({ taskDefinition }));
+    expect(found.taskDefinition?.containerDefinitions?.[0]?.command).toEqual([
+      "verify",
+      "--replay",
+      "--part",
+      "next/7",
+      "--lock-days",
+      "30",
+    ]);
+    const granted = await permissions(aws.iam, "mirrors-all-drill-task");
+    expect(granted.flatMap(({ Action }) => Action).sort()).toEqual([
+      "s3:GetObject",
+      "s3:GetObjectRetention",
+      "s3:ListBucket",
+      "s3:PutObject",
+      "s3:PutObjectRetention",
+    ]);
+  });
+
+  test("extends the locks of a bucket that is there, which its owner locks", async () => {
+    const addresses = await deployments.elsewhere.terraform(["state", "list"]);
+    expect(addresses).not.toMatch(/aws_s3_bucket/);
+    const policy = JSON.parse((await deployments.elsewhere.outputs()).bucket_policy?.value ?? "");
+    expect(policy.Statement.find(({ Sid }: Statement) => Sid === "ExtendLocks")).toEqual({
+      Sid: "ExtendLocks",
+      Effect: "Allow",
+      Action: ["s3:GetObjectRetention", "s3:PutObjectRetention"],
+      Resource: ["arn:aws:s3:::acme-data/git/*.git/*"],
+      Principal: { AWS: ["arn:aws:iam::123456789012:role/elsewhere-all-drill-task"] },
     });
   });
 

@@ -19,10 +19,12 @@ const template = new Template({
   image: IMAGE,
   kmsKey,
   vpc: { flowLogs: true },
+  drill: { schedule: "rate(1 day)" },
   repositories: credentials.map((credential, index) => ({
     name: `r${index}`,
     url: `https://git${index}.acme.com/r.git`,
     credentials: credential,
+    collect: ["diffs", "mirror"],
   })),
 });
 const roles = stackRoles(template);
@@ -31,9 +33,14 @@ const roleOf = (id: string): StackRole => {
   if (!role) throw new Error(`There is no role ${id} among ${Object.keys(roles).join(", ")}`);
   return role;
 };
-const worker = roleOf("task-all_worker");
-const execution = roleOf("task-all_execution");
-const schedule = roleOf("schedule-all_role");
+/** The task that collects, and that of its drill. */
+const tasks = ["all", "all-drill"].map((collection) => ({
+  collection,
+  worker: roleOf(`task-${collection}_worker`),
+  execution: roleOf(`task-${collection}_execution`),
+  schedule: roleOf(`schedule-${collection}_role`),
+}));
+type Task = (typeof tasks)[number];
 const flowLogs = roleOf("flow-logs_role");
 
 /** What each service names as the source when it assumes a role. */
@@ -53,12 +60,7 @@ let network: { Subnets: string[]; SecurityGroups: string[] };
 
 beforeAll(async () => {
   aws = await startAws();
-  iam = await startIamEnforcer(aws.endpoint, {
-    region,
-    account: ACCOUNT,
-    secretKey: kmsKey,
-    taskRoles: [worker, execution].map(({ principal }) => principal.role ?? ""),
-  });
+  iam = await startIamEnforcer(aws.endpoint, { region, account: ACCOUNT, secretKey: kmsKey });
   await prepare();
 });
 
@@ -67,39 +69,51 @@ afterAll(async () => {
 });
 
 test("every role is proven below", () => {
-  const proven = [worker, execution, schedule, flowLogs];
+  // What a worker itself may do is proven in worker-privileges.test.ts.
+  const proven = [
+    ...tasks.flatMap(({ worker, execution, schedule }) => [worker, execution, schedule]),
+    flowLogs,
+  ];
   expect(Object.values(roles).filter((role) => !proven.includes(role))).toEqual([]);
 });
 
-describe("the execution role", () => {
+describe.each(tasks)("the execution role of $collection", (task) => {
+  const { statements } = task.execution;
+
   test("has every permission that a start needs", async () => {
-    expect(await start(execution.statements)).toBeUndefined();
+    expect(await start(task, statements)).toBeUndefined();
     expect(iam.denied).toEqual([]);
   });
 
-  test.each(withoutEach(execution.statements))("$name: the start fails, and says why", async (without) => {
-    const reason = await start(without.statements);
+  test.each(withoutEach(statements))("$name: the start fails, and says why", async (without) => {
+    const reason = await start(task, without.statements);
     expect(iam.denied).toEqual([reason ?? ""]);
     expect(without.actions).toContain(deniedAction(reason));
   });
 });
 
-describe("the schedule's role", () => {
+describe.each(tasks)("the schedule's role of $collection", (task) => {
   test("has every permission that a start needs, and one that fails", async () => {
-    expect(await schedules(schedule.statements)).toEqual({ tasks: 1, letters: ["ClusterNotFoundException"] });
+    expect(await schedules(task, task.schedule.statements)).toEqual({
+      tasks: 1,
+      letters: ["ClusterNotFoundException"],
+    });
     expect(iam.denied).toEqual([]);
   });
 
-  test.each(withoutEach(schedule.statements))("$name: the start fails, and says why", async (without) => {
-    const { tasks, letters } = await schedules(without.statements);
-    const reason = iam.denied[0] ?? "";
-    expect(without.actions).toContain(deniedAction(reason));
-    // Without the permission for the letter there is none. That Scheduler counts in a metric only.
-    const hasLetters = !without.actions.includes("sqs:SendMessage");
-    expect({ tasks, letters }).toEqual(
-      hasLetters ? { tasks: 0, letters: [reason, reason] } : { tasks: 1, letters: [] },
-    );
-  });
+  test.each(withoutEach(task.schedule.statements))(
+    "$name: the start fails, and says why",
+    async (without) => {
+      const { tasks, letters } = await schedules(task, without.statements);
+      const reason = iam.denied[0] ?? "";
+      expect(without.actions).toContain(deniedAction(reason));
+      // Without the permission for the letter there is none. That Scheduler counts in a metric only.
+      const hasLetters = !without.actions.includes("sqs:SendMessage");
+      expect({ tasks, letters }).toEqual(
+        hasLetters ? { tasks: 0, letters: [reason, reason] } : { tasks: 1, letters: [] },
+      );
+    },
+  );
 });
 
 describe("the flow log's role", () => {
@@ -142,7 +156,9 @@ describe.each(Object.entries(roles))("the role %s", (_, { trust }) => {
 
 test("the schedule's role cannot be assumed for the schedules of another group", () => {
   const context = { "aws:SourceAccount": ACCOUNT, "aws:SourceArn": arn("scheduler", "schedule-group/other") };
-  expect(trusts(schedule.trust, "scheduler.amazonaws.com", context)).toBe(false);
+  for (const { schedule } of tasks) {
+    expect(trusts(schedule.trust, "scheduler.amazonaws.com", context)).toBe(false);
+  }
 });
 
 /**
@@ -150,15 +166,19 @@ test("the schedule's role cannot be assumed for the schedules of another group",
  * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html,
  * https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonECSTaskExecutionRolePolicy.html
  */
-async function start(statements: readonly Statement[]): Promise<string | undefined> {
+async function start(
+  { collection, execution }: Task,
+  statements: readonly Statement[],
+): Promise<string | undefined> {
   iam.act(execution.principal, statements);
   const { image, name, secrets, logConfiguration } = JSON.parse(
-    resolve(template, JSON.stringify(template.container())),
+    resolve(template, JSON.stringify(template.container(collection))),
   );
   const [, registryId, repositoryName, imageDigest] =
     /^(\d+)\.dkr\.ecr\.[^/]+\/(.+)@(sha256:\w+)$/.exec(image) ?? [];
   const repository = { registryId, repositoryName };
   const values: string[] = secrets.map(({ valueFrom }: { valueFrom: string }) => valueFrom);
+  const names = values.filter((one) => one.includes(":ssm:"));
   const options = logConfiguration.options as Record<string, string>;
   const stream = {
     logGroupName: options["awslogs-group"],
@@ -170,7 +190,7 @@ async function start(statements: readonly Statement[]): Promise<string | undefin
     ["ecr", "BatchGetImage", { ...repository, imageIds: [{ imageDigest }] }],
     ["ecr", "BatchCheckLayerAvailability", { ...repository, layerDigests: [imageDigest] }],
     ["ecr", "GetDownloadUrlForLayer", { ...repository, layerDigest: imageDigest }],
-    ["ssm", "GetParameters", { Names: values.filter((one) => one.includes(":ssm:")), WithDecryption: true }],
+    ...(names.length > 0 ? [["ssm", "GetParameters", { Names: names, WithDecryption: true }] as const] : []),
     // The secret's ARN, without the key of a value in it.
     ...values.flatMap((one): Call[] =>
       one.includes(":secretsmanager:")
@@ -187,9 +207,13 @@ async function start(statements: readonly Statement[]): Promise<string | undefin
  * https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html,
  * https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
  */
-async function schedules(statements: readonly Statement[]) {
+async function schedules(
+  { collection, worker, execution, schedule }: Task,
+  statements: readonly Statement[],
+) {
   iam.act(schedule.principal, statements);
-  const { input: text, dead_letter_config } = template.get("aws_scheduler_schedule.schedule-all")
+  iam.where.taskRoles = [worker, execution].map(({ principal }) => principal.role ?? "");
+  const { input: text, dead_letter_config } = template.get(`aws_scheduler_schedule.schedule-${collection}`)
     .target as Record<"input", string> & { dead_letter_config: { arn: string } };
   const input = JSON.parse(resolve(template, text.replace(/\$\{[\w.-]+\.id\}/g, "the emulator's")));
   input.NetworkConfiguration.AwsvpcConfiguration = network;
@@ -278,24 +302,26 @@ async function prepare(): Promise<void> {
     aws.fail({ operation, nth: "all", how: { status: 200, body: "{}" } });
   const notFound = { status: 400, code: "ClusterNotFoundException" };
   aws.fail({ operation: "RunTask", nth: "all", how: () => (clusterIsGone ? notFound : undefined) });
-  const task = template.get("aws_ecs_task_definition.task-all");
+  const definitions = Object.values(template.json.resource.aws_ecs_task_definition ?? {});
   const queueName = template.get("aws_sqs_queue.schedules_dead-letters").name;
   const created: Call[] = [
     ["ecr", "CreateRepository", { repositoryName: "git-diff" }],
     ["ecs", "CreateCluster", { clusterName: template.get("aws_ecs_cluster.cluster").name }],
-    [
-      "ecs",
-      "RegisterTaskDefinition",
-      {
-        family: task.family,
-        cpu: task.cpu,
-        memory: task.memory,
-        networkMode: task.network_mode,
-        requiresCompatibilities: task.requires_compatibilities,
-        // The emulator asks for memory of the container.
-        containerDefinitions: [{ name: template.container().name, image: IMAGE, memory: 512 }],
-      },
-    ],
+    ...definitions.map(
+      (task): Call => [
+        "ecs",
+        "RegisterTaskDefinition",
+        {
+          family: task.family,
+          cpu: task.cpu,
+          memory: task.memory,
+          networkMode: task.network_mode,
+          requiresCompatibilities: task.requires_compatibilities,
+          // The emulator asks for memory of the container.
+          containerDefinitions: [{ name: template.container().name, image: IMAGE, memory: 512 }],
+        },
+      ],
+    ),
     ["sqs", "CreateQueue", { QueueName: queueName }],
     ...Object.values(template.json.resource.aws_cloudwatch_log_group ?? {}).map(
       ({ name }): Call => ["logs", "CreateLogGroup", { logGroupName: name }],
