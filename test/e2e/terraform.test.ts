@@ -529,7 +529,7 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     const { ObjectLockConfiguration } = await aws.s3.send(
       new GetObjectLockConfigurationCommand({ Bucket: "mirrors-results-123456789012" }),
     );
-    expect(ObjectLockConfiguration).toEqual({
+    expect(ObjectLockConfiguration).toMatchObject({
       ObjectLockEnabled: "Enabled",
       Rule: { DefaultRetention: { Mode: "GOVERNANCE", Days: 30 } },
     });
