@@ -22,7 +22,7 @@ export interface BucketProps {
   readonly accessLogs?: string;
   /** Days until an object expires: all, or those whose names begin with one of these. @default - objects are kept */
   readonly retention?: { readonly days: number; readonly prefixes: readonly string[] | undefined };
-  /** Whether there are mirrors, whose packs nobody may replace. */
+  /** Whether there are mirrors, whose packs and large files nobody may replace. */
   readonly mirrors: boolean;
   /** For how many days nobody without a permission of its own can delete an object. @default - no lock */
   readonly lockDays?: number;
@@ -134,7 +134,7 @@ export class Bucket extends Construct implements Results {
           Resource: [arn, `${arn}/*`],
           Condition: { Bool: { "aws:SecureTransport": "false" } },
         },
-        ...(props.mirrors ? [createOnly(`${arn}/*.git/objects/pack/*`)] : []),
+        ...(props.mirrors ? [createOnly(`${arn}/*.git/objects/pack/*`, `${arn}/*.git/lfs/objects/*`)] : []),
       ]),
     });
     this.rules = [policy, versioning, encryption, ...lock];
@@ -145,11 +145,11 @@ export class Bucket extends Construct implements Results {
  * Denies every write that would replace an object. The parts of a multipart upload carry no condition, only its end does:
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
  */
-const createOnly = (resource: string): Statement => ({
+const createOnly = (...resources: readonly string[]): Statement => ({
   Sid: "CreatePacksOnly",
   Effect: "Deny",
   Principal: "*",
   Action: ["s3:PutObject"],
-  Resource: [resource],
+  Resource: [...resources],
   Condition: { Null: { "s3:if-none-match": "true" }, Bool: { "s3:ObjectCreationOperation": "true" } },
 });

@@ -104,7 +104,7 @@ function workerEntry(
   repository: Repository,
   { account, name, results }: ContainerProps,
 ): Record<string, unknown> {
-  const { url, branch, collect, refs } = repository;
+  const { url, branch, collect, refs, lfs } = repository;
   const credential = credentialOf(repository);
   return {
     gitRepo: url ?? `https://git-codecommit.${account.region}.${account.domain}/v1/repos/${repository.name}`,
@@ -114,6 +114,7 @@ function workerEntry(
     ...(credential && { gitHttpCredentials: credential.variable }),
     ...(collect && { collect }),
     ...(refs && { refs }),
+    ...(lfs !== undefined && { lfs }),
   };
 }
 

@@ -31,6 +31,7 @@ export const repository = object({
     .array(text(/^refs\/[^\s$%]+\/$/, refsRule), refsRule)
     .min(1, refsRule)
     .optional(),
+  lfs: z.boolean("is not true or false; use false for a mirror without large files (LFS)").optional(),
 });
 
 function validateBranch(branch: string): string | undefined {

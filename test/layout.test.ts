@@ -9,7 +9,7 @@ const levels = [
   ["run", "transfer"],
   ["collect", "verify"],
   ["mirror"],
-  ["config", "chain", "fetch", "diff"],
+  ["config", "chain", "fetch", "lfs", "diff"],
   ["host"],
   ["git", "stores"],
   ["lib", "sources.ts"],

@@ -25,6 +25,7 @@ const entryKeys = {
     .array(z.string().regex(/^refs\/\S+\/$/, { error: "it must begin with refs/ and end with /" }))
     .min(1, { error: "it must be a list of beginnings of refs" })
     .default([...branchesAndTags]),
+  lfs: z.boolean({ error: "it must be true or false" }).default(true),
 };
 const entrySchema = z.strictObject(entryKeys, {
   error: ({ code, keys }) =>
@@ -66,6 +67,7 @@ function readOne(environment: Environment): Repository {
     gitHttpCredentials: variables.gitHttpCredentials,
     collect: ["diffs"],
     refs: [],
+    lfs: true,
   };
   const withDefault = { [variables.gitHttpCredentials]: "-", ...environment };
   const problems: string[] = [];
@@ -109,17 +111,18 @@ function readMany(environment: Environment, name: string, list: string): Reposit
   problems.push(...duplicateProblems(name, "parameterName", cursors));
   problems.push(...duplicateProblems(name, "resultsBucket", destinations));
   if (problems.length > 0) throw new ConfigError(problems);
-  return read.flatMap(({ repository, entry: { collect, refs } }) => [
+  return read.flatMap(({ repository, entry: { collect, refs, lfs } }) => [
     ...(collect.includes("diffs") ? [repository] : []),
-    ...(collect.includes("mirror") ? [mirrorOf(repository, refs)] : []),
+    ...(collect.includes("mirror") ? [mirrorOf(repository, refs, lfs)] : []),
   ]);
 }
 
 /** A mirror lies beside the diffs. */
-const mirrorOf = (repository: Repository, mirror: readonly string[]): Repository => ({
+const mirrorOf = (repository: Repository, mirror: readonly string[], lfs: boolean): Repository => ({
   ...repository,
   destination: `${repository.destination}.git`,
   mirror,
+  lfs,
 });
 
 function parseList(name: string, text: string): unknown[] {
@@ -137,7 +140,7 @@ function parseList(name: string, text: string): unknown[] {
 }
 
 type Parse = typeof parseCredentials;
-type CheckedKey = Exclude<keyof Entry, "collect" | "refs">;
+type CheckedKey = Exclude<keyof Entry, "collect" | "refs" | "lfs">;
 
 /** Reads one entry, and adds its mistakes to `problems`. @param nameOf returns how a message names a key */
 function readEntry(

@@ -14,6 +14,8 @@ export interface Repository {
   readonly credentials: Configured;
   /** The beginnings of the names of the refs to mirror. Undefined to collect diffs. */
   readonly mirror?: readonly string[];
+  /** Whether a mirror has the large files (LFS) too. @default true */
+  readonly lfs?: boolean;
 }
 
 /** What a mirror has unless something else is configured. Other refs, such as those of pull requests, are many. */

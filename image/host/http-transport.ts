@@ -94,7 +94,7 @@ function remedyFor(configured: Configured, credentialId: string | undefined): st
     : "Allow the task role codecommit:GitPull on this repository, or check the URL.";
 }
 
-const basic = ({ user, password }: Credentials) =>
+export const basic = ({ user, password }: Credentials) =>
   `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
 
 const isRedirect = ({ status }: HttpAnswer) => [301, 302, 303, 307, 308].includes(status);

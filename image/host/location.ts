@@ -6,6 +6,8 @@ export interface Location {
 
 const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
+export const isLoopback = (hostname: string): boolean => loopback.test(hostname);
+
 /**
  * Parses an HTTPS clone URL. `http:` is accepted for loopback only. A user name without a password, which some hosts
  * print in their clone URLs, is dropped: credentials come from the environment.
@@ -24,7 +26,7 @@ export function parseLocation(text: string): Location | { problem: string } {
   if (url.password !== "") {
     return { problem: "contains a password: remove it, and put user:password into GIT_HTTP_CREDENTIALS." };
   }
-  if (url.protocol === "http:" && !loopback.test(url.hostname)) {
+  if (url.protocol === "http:" && !isLoopback(url.hostname)) {
     return { problem: `is http:// to ${url.hostname}, which sends everything unencrypted: use https://.` };
   }
   if (url.protocol !== "https:" && url.protocol !== "http:") {

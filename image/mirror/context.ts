@@ -1,6 +1,7 @@
 import type { Settings } from "../config/settings.ts";
 import type { ScratchRepository } from "../git/scratch-repository.ts";
 import type { Connection } from "../host/connection.ts";
+import type { LargeFileSource } from "../lfs/fetch-large-files.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 
 /** What a run works with while it mirrors one repository. */
@@ -10,6 +11,8 @@ export interface MirrorContext {
   readonly connection: Connection;
   /** The beginnings of the names of the refs to mirror. */
   readonly prefixes: readonly string[];
+  /** Where the large files are; undefined for a mirror without them. */
+  readonly largeFiles: LargeFileSource | undefined;
   readonly settings: Settings;
   /** The repository's URL, for its records. */
   readonly url: string;

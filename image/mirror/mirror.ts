@@ -8,11 +8,14 @@ import type { Settings } from "../config/settings.ts";
 import { connect, type Network } from "../fetch/connect.ts";
 import { makeScratchFolder, type ScratchFolder } from "../git/scratch-folder.ts";
 import { openScratchRepository } from "../git/scratch-repository.ts";
+import type { LargeFile } from "../lfs/pointer.ts";
+import { largeFileSource } from "../lfs/source.ts";
 import { GitError, StoreError } from "../lib/errors.ts";
 import { emptyTree } from "../lib/object-id.ts";
 import { processName } from "../lib/process-name.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import type { MirrorContext } from "./context.ts";
+import { fetchMissing, filesMissing, type Lacking } from "./missing-files.ts";
 import type { MirrorOutcome } from "./outcome.ts";
 import { performStep } from "./perform-step.ts";
 import {
@@ -42,7 +45,7 @@ export interface MirrorServices extends Network {
 
 /** Mirrors one repository. @throws GitError, StoreError, LimitError; HostPaused where its host has asked for a pause */
 export async function mirror(
-  { location, credentials, mirror: prefixes = [] }: Repository,
+  { location, credentials, mirror: prefixes = [], lfs = true }: Repository,
   objects: ObjectStore,
   settings: Settings,
   services: MirrorServices,
@@ -55,6 +58,7 @@ export async function mirror(
       objects,
       connection: connect(location, credentials, services, signal, onProgress),
       prefixes,
+      largeFiles: lfs ? largeFileSource(location, credentials, services, signal) : undefined,
       settings,
       url: location.url,
       owner: `${randomUUID()}@${processName()}`,
@@ -79,14 +83,30 @@ export async function mirror(
 const maxTurns = 100;
 
 async function mirrorSteps(context: MirrorContext): Promise<MirrorOutcome> {
-  const { objects } = context;
   const steps: CompleteMirrorStep[] = [];
+  try {
+    return await takeTurns(context, steps);
+  } catch (failure) {
+    // What was mirrored before the failure is reported too.
+    if (steps.length === 0) throw failure;
+    return {
+      status: "mirrored",
+      steps,
+      storedAt: context.objects.address(""),
+      failure: context.signal.aborted ? context.signal.reason : failure,
+    };
+  }
+}
+
+/** @param steps receives the steps that this run has published */
+async function takeTurns(context: MirrorContext, steps: CompleteMirrorStep[]): Promise<MirrorOutcome> {
+  const { objects } = context;
   const refused: Refusals = new Map();
+  const lacking: Lacking = new Map();
   const done = (outcome: MirrorOutcome, left: readonly Refusal[] = []): MirrorOutcome => {
-    const failure = left.length > 0 ? refRefused(left) : undefined;
-    if (steps.length > 0)
-      return { status: "mirrored", steps, storedAt: objects.address(""), ...(failure && { failure }) };
-    if (failure) throw failure;
+    if (left.length > 0) throw refRefused(left);
+    if (lacking.size > 0) throw filesMissing(lacking);
+    if (steps.length > 0) return { status: "mirrored", steps, storedAt: objects.address("") };
     return outcome;
   };
   for (let turn = 0; turn < maxTurns; turn++) {
@@ -108,16 +128,23 @@ async function mirrorSteps(context: MirrorContext): Promise<MirrorOutcome> {
       if (cursor.number === 0) return { status: "empty" };
       throw emptied(cursor.number);
     }
-    if (!tail && stateId(state) === cursor.state) return done({ status: "unchanged", state: cursor.state });
+    const unchanged = { status: "unchanged", state: cursor.state } as const;
+    let found: readonly LargeFile[] = [];
+    if (!tail && stateId(state) === cursor.state) {
+      found = await fetchMissing(context, cursor, lacking);
+      if (found.length === 0) return done(unchanged);
+    }
     const published = await readPublished(objects);
     // Another run was quicker: the refs of the host were read before its step, and may be older.
     if (published.cursor.number !== cursor.number) continue;
     const before = await publishedState(objects, published);
     if (before === undefined) continue;
     const { state: possible, left } = withoutRefused(state, before, refused);
-    if (left.length > 0 && stateId(possible) === cursor.state)
-      return done({ status: "unchanged", state: cursor.state }, left);
-    const step = await mirrorStep(context, { before, after: possible, published, tail, now, refused });
+    if (left.length > 0 && stateId(possible) === cursor.state) {
+      found = await fetchMissing(context, cursor, lacking);
+      if (found.length === 0) return done(unchanged, left);
+    }
+    const step = await mirrorStep(context, { before, after: possible, published, tail, now, refused, found });
     if (step) steps.push(step);
   }
   throw new Error("Other runs keep changing the mirror.");
@@ -131,15 +158,18 @@ interface Plan {
   readonly now: number;
   /** Receives the refs that the host refuses. */
   readonly refused: Refusals;
+  /** The large files that are stored since the last step. */
+  readonly found: readonly LargeFile[];
 }
 
 /** Mirrors one step. Undefined where another run was first, or where the host refuses all that is new. */
 async function mirrorStep(
   context: MirrorContext,
-  { before, after, published, tail, now, refused }: Plan,
+  { before, after, published, tail, now, refused, found }: Plan,
 ): Promise<CompleteMirrorStep | undefined> {
   const { objects } = context;
   const { cursor } = published;
+  const last = await readLast(objects, published);
   const planned: ClaimedMirrorStep = {
     schemaVersion: 1,
     payload: "mirror",
@@ -151,7 +181,8 @@ async function mirrorStep(
     to: stateId(after),
     head: after.head,
     refs: changesBetween(before, after),
-    ...(await linkTo(objects, published)),
+    previous: last && recordName(last.record.number),
+    before: last && createHash("sha256").update(last.text).digest("hex"),
     owner: context.owner,
     claimed: new Date(now).toISOString(),
     leaseSeconds: context.settings.leaseSeconds,
@@ -160,19 +191,26 @@ async function mirrorStep(
     ? await Claim.takeOver<ClaimedMirrorStep>(objects, { record: planned, etag: tail.etag }, planned)
     : await Claim.create<ClaimedMirrorStep>(objects, planned);
   if (claim === undefined) return undefined;
-  const record = await performStep(context, claim, { before, after, packs: listedPacks(published), refused });
+  const record = await performStep(context, claim, {
+    before,
+    after,
+    packs: listedPacks(published),
+    refused,
+    found,
+    missing: last?.record.lfsMissing ?? [],
+  });
   // Where another run has published it meanwhile, or more than it, the next turn sees that.
   if (record) await publish(objects, record, published);
   return record;
 }
 
 /**
- * Names the record before, by name and by hash. A step that followed a damaged one would make the damage a part of the
- * chain. @throws StoreError where the record does not lead to what is published
+ * Reads the record of the published step, or null before the first one. A step that followed a damaged one would make the
+ * damage a part of the chain. @throws StoreError where the record does not lead to what is published
  */
-async function linkTo(objects: ObjectStore, published: Published) {
+async function readLast(objects: ObjectStore, published: Published) {
   const { number, state } = published.cursor;
-  if (number === 0) return { previous: null, before: null };
+  if (number === 0) return null;
   const previous = recordName(number);
   const { text = "" } = (await objects.get(previous)) ?? {};
   const record = parse(text);
@@ -182,7 +220,7 @@ async function linkTo(objects: ObjectStore, published: Published) {
   if (record.packs.join() !== listedPacks(published).join()) {
     throw damaged(objects, packsName, `does not list the packs of ${previous}`);
   }
-  return { previous, before: createHash("sha256").update(text).digest("hex") };
+  return { record, text };
 }
 
 function parse(text: string): MirrorRecord | undefined {

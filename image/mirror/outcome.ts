@@ -1,4 +1,3 @@
-import type { GitError } from "../lib/errors.ts";
 import type { CompleteMirrorStep } from "./record.ts";
 
 /** What a run did for one mirror. */
@@ -12,6 +11,6 @@ export type MirrorOutcome =
       readonly status: "mirrored";
       readonly steps: readonly CompleteMirrorStep[];
       readonly storedAt: string;
-      /** What could not be mirrored nevertheless. */
-      readonly failure?: GitError;
+      /** Why the run ended after these steps, where it did not end well. */
+      readonly failure?: unknown;
     };

@@ -2,12 +2,15 @@ import { readFile } from "node:fs/promises";
 import packageFile from "../../package.json" with { type: "json" };
 import type { Claim } from "../chain/claim.ts";
 import { openIndex } from "../git/pack-index.ts";
+import { findPointers } from "../lfs/find-pointers.ts";
+import type { LargeFile } from "../lfs/pointer.ts";
 import { incomplete, proveClosure } from "./closure.ts";
 import { choosePacks, mergePacks, sizesOf } from "./consolidate.ts";
 import type { MirrorContext } from "./context.ts";
 import { fetchParts } from "./fetch-parts.ts";
 import { findRewritten } from "./find-rewritten.ts";
 import { type Indexes, openIndexes } from "./indexes.ts";
+import { filesOf } from "./missing-files.ts";
 import type { ClaimedMirrorStep, CompleteMirrorStep } from "./record.ts";
 import { detachedHead, type Refusals, withoutRefused } from "./refusals.ts";
 import { changesBetween, type State, stateId } from "./state.ts";
@@ -23,6 +26,9 @@ export interface StepPlan {
   readonly packs: readonly string[];
   /** Receives the refs that the host refuses. */
   readonly refused: Refusals;
+  /** The large files that are stored since the last step, and those that were missing after it. */
+  readonly found: readonly LargeFile[];
+  readonly missing: readonly LargeFile[];
 }
 
 /**
@@ -36,10 +42,10 @@ export async function performStep(
   claim: Claim<ClaimedMirrorStep>,
   plan: StepPlan,
 ): Promise<CompleteMirrorStep | undefined> {
-  const { before, after, packs, refused } = plan;
+  const { before, after, packs, refused, found, missing } = plan;
   try {
     const indexes = openIndexes(context.objects, packs);
-    const { pack, replaces } = await fetchAndStore(context, plan, indexes);
+    const { pack, replaces, pointers } = await fetchAndStore(context, plan, indexes);
     const { state, left } = withoutRefused(after, before, refused);
     const refs = changesBetween(before, state);
     if (left.length > 0 && stateId(state) === claim.record.from) {
@@ -58,6 +64,7 @@ export async function performStep(
       pack,
       replaces,
       packs: pack ? [pack.name, ...rest] : rest,
+      ...filesOf(found, ...missing, ...pointers),
       gitVersion: await context.gitVersion(),
       workerVersion: packageFile.version,
       started: claim.record.claimed,
@@ -70,14 +77,14 @@ export async function performStep(
   }
 }
 
-const nothingNew = { pack: null, replaces: [] };
+const nothingNew = { pack: null, replaces: [], pointers: [] };
 
 async function fetchAndStore(
   context: MirrorContext,
   { before, after, packs, refused }: StepPlan,
   indexes: Indexes,
-): Promise<Pick<CompleteMirrorStep, "pack" | "replaces">> {
-  const { objects, onProgress } = context;
+): Promise<Pick<CompleteMirrorStep, "pack" | "replaces"> & { readonly pointers: readonly LargeFile[] }> {
+  const { objects, onProgress, largeFiles } = context;
   const here = new Set(before.refs.map(({ id }) => id));
   const changes = changesBetween(before, after);
   const tips = changes.flatMap(([name, , id]) => (id === null || here.has(id) ? [] : { name, id }));
@@ -103,6 +110,8 @@ async function fetchAndStore(
   const isProved = packs.length === 0 && parts.length === 1;
   if (!isProved) await proveClosure(scratch, first, [...others, ...earlier], sent);
   else for (const id of sent) if (!first.has(id)) throw incomplete(id);
+  // Before older packs come into the scratch repository, whose pointers are known.
+  const pointers = largeFiles ? await findPointers(scratch) : [];
   const bytes = parts.reduce((sum, { stored }) => sum + stored.bytes, 0);
   const replaces = choosePacks(await sizesOf(objects, packs), bytes);
   const stored = parts.map(({ stored }) => stored);
@@ -110,5 +119,5 @@ async function fetchAndStore(
   const index = openIndex(await readFile(merged.index));
   const pack = await storePack(objects, merged, index, onProgress);
   indexes.add({ name: pack.name, index });
-  return { pack, replaces };
+  return { pack, replaces, pointers };
 }

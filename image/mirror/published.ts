@@ -19,20 +19,31 @@ export const packsFile = (packs: readonly string[]): string =>
 export interface MirrorCursor {
   readonly state: string;
   readonly number: number;
+  /** Whether the step's record names large files that are missing. So a run that finds nothing new need not read it. */
+  readonly lacksFiles: boolean;
   readonly etag: string | undefined;
 }
 
 /** Before the first step. */
-const start: MirrorCursor = { state: emptyTree, number: 0, etag: undefined };
+const start: MirrorCursor = { state: emptyTree, number: 0, lacksFiles: false, etag: undefined };
 
 /** Reads a mirror's cursor. @throws StoreError where it is none */
 export async function readMirrorCursor(objects: ObjectStore): Promise<MirrorCursor> {
   const stored = await objects.get(cursorName);
   if (stored === undefined) return start;
-  const [, state = "", number = ""] = /^([0-9a-f]{40}) (\d{1,10})\n$/.exec(stored.text) ?? [];
+  const [, state = "", number = "", lacks] =
+    /^([0-9a-f]{40}) (\d{1,10})( lfs-missing)?\n$/.exec(stored.text) ?? [];
   if (!objectIdPattern.test(state)) throw damaged(objects.address(cursorName), "is no mirror's cursor");
-  return { state, number: Number(number), etag: stored.etag };
+  return { state, number: Number(number), lacksFiles: lacks !== undefined, etag: stored.etag };
 }
+
+/** Returns the cursor's content after a step. */
+export const cursorText = ({
+  to,
+  number,
+  lfsMissing,
+}: Pick<CompleteMirrorStep, "to" | "number" | "lfsMissing">) =>
+  `${to} ${number}${lfsMissing ? " lfs-missing" : ""}\n`;
 
 /** The files that plain git reads, each as it was read, and the cursor that was read after them. */
 export interface Published {
@@ -102,10 +113,9 @@ export async function publish(
 ): Promise<boolean> {
   if (published.cursor.number !== record.number - 1) return false;
   const state = await stateAfter(objects, record, published);
-  const cursor = `${record.to} ${record.number}\n`;
   const isMine = await write(objects, [
     ...filesOf(record, state, published),
-    [cursorName, cursor, published.cursor.etag],
+    [cursorName, cursorText(record), published.cursor.etag],
   ]);
   if (!isMine) await checkPublished(objects);
   return isMine;

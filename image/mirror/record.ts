@@ -38,6 +38,12 @@ const pack = z.object({
   indexSha256: sha256,
 });
 
+const largeFile = z.object({
+  /** SHA-256 of its content. */
+  oid: sha256,
+  bytes: z.number().int(),
+});
+
 const facts = {
   /** The objects that are new; null where there are none, as after the deletion of a branch. */
   pack: pack.nullable(),
@@ -51,6 +57,10 @@ const facts = {
   rewritten: z.array(z.string()).optional(),
   /** The refs of which that was too much to find out. */
   undecided: z.array(z.string()).optional(),
+  /** The large files (LFS) that the mirror has since this step. */
+  lfs: z.array(largeFile).optional(),
+  /** Those to which blobs point, and which the mirror lacks after the step. */
+  lfsMissing: z.array(largeFile).optional(),
   gitVersion: z.string(),
   workerVersion: z.string(),
   started: z.iso.datetime(),

@@ -7,6 +7,7 @@ import { inParallel } from "../lib/parallel.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import { type MirrorStep, readMirrorChain } from "./read-chain.ts";
 import type { MirrorPack } from "./record.ts";
+import { namedFiles, restoreFiles } from "./restore-lfs.ts";
 import { headFile, type State } from "./state.ts";
 
 /** Which state to restore: that of a step, that of a time, or the newest one. */
@@ -32,9 +33,11 @@ export async function restore(
   onProgress: (line: string) => void,
 ): Promise<MirrorStep> {
   const packs = new Map<string, MirrorPack>();
+  const files = namedFiles();
   let found: MirrorStep | undefined;
   for await (const step of readMirrorChain(objects)) {
     if (step.record.pack) packs.set(step.record.pack.name, step.record.pack);
+    files.add(step.record);
     if (isWanted(step, moment)) found = step;
   }
   if (found === undefined) throw noStep(objects, moment);
@@ -48,6 +51,7 @@ export async function restore(
     await fetchFile(objects, `${name}.idx`, pack.indexSha256, folder);
     onProgress(`Restored ${++restored} of ${wanted.length} packs`);
   });
+  await restoreFiles(objects, folder, files.upTo(found.record.number), onProgress);
   // The refs last: whatever they lead to is there.
   await replaceFile(join(folder, "packed-refs"), packedRefs(found.state));
   await replaceFile(join(folder, "HEAD"), headFile(found.state));

@@ -17,8 +17,15 @@ export function jsonRunReport(write: Write): RunReport {
       if (outcome.status === "mirrored") {
         const { storedAt } = outcome;
         for (const step of outcome.steps) {
-          const { refs, state: _, schemaVersion: __, repository: ___, ...facts } = step;
-          event("mirrored", { ...nameOf(repository), storedAt, ...facts, refs: refs.length });
+          const { refs, lfs, lfsMissing, state: _, schemaVersion: __, repository: ___, ...facts } = step;
+          event("mirrored", {
+            ...nameOf(repository),
+            storedAt,
+            ...facts,
+            refs: refs.length,
+            ...(lfs && { lfs: lfs.length }),
+            ...(lfsMissing && { lfsMissing: lfsMissing.length }),
+          });
           for (const { event: name, ...change } of refEvents(step))
             event(name, { ...nameOf(repository), step: step.number, ...change });
         }

@@ -100,11 +100,13 @@ function describeOutcome(outcome: Result): string {
 }
 
 function describeMirrorStep(step: CompleteMirrorStep): string {
-  const { number, kind, refs, pack, refused = [] } = step;
+  const { number, kind, refs, pack, refused = [], lfs, lfsMissing } = step;
   const content = pack ? `${plural(pack.objects, "object")} in ${pack.bytes} bytes` : "no new object";
   const lines = [
     `step ${number} (${kind}): ${plural(refs.length, "ref")} changed, ${content}`,
     ...refEvents(step).map(describeRef),
+    ...(lfs ? [`${plural(lfs.length, "large file")} stored`] : []),
+    ...(lfsMissing ? [`${plural(lfsMissing.length, "large file")} missing`] : []),
     ...refused.map((name) => `! ${name} was refused by the host, and is as it was`),
   ];
   return lines.map((line) => `  ${line}`).join("\n");

@@ -56,7 +56,9 @@ export function folderObjects(folder: string): ObjectStore {
       }),
     async *list(prefix, after = "") {
       const below = dirname(`${prefix}x`);
-      const names = await readdir(join(folder, below)).catch((error) => {
+      // Of what is beside the objects of a folder, such as the folder of another mirror, nothing is listed.
+      const recursive = prefix.endsWith("/");
+      const names = await readdir(join(folder, below), { recursive }).catch((error) => {
         if (codeOf(error) === "ENOENT") return [];
         throw error;
       });

@@ -41,10 +41,13 @@ export async function* readRecordTexts(
   }
 }
 
-/** Returns the names of the packs, indexes or diffs that a place has. @throws StoreError */
+/** Returns the names of the packs, indexes and large files, or of the diffs that a place has. @throws StoreError */
 export async function listPayload(objects: ObjectStore, chain: ChainName): Promise<ReadonlySet<string>> {
   if (chain === "diffs") return new Set((await listDiffs(objects)).keys());
-  return new Set((await Array.fromAsync(objects.list("objects/pack/"))).map(({ name }) => name));
+  const names = new Set<string>();
+  for (const folder of ["objects/pack/", "lfs/objects/"])
+    for await (const { name } of objects.list(folder)) names.add(name);
+  return names;
 }
 
 /** The error of a place whose records, or what they name, are not what they were. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isDiffName, isRecordName } from "../chain/record.ts";
+import { isLargeFileName } from "../lfs/pointer.ts";
 import { StoreError } from "../lib/errors.ts";
 
 /** The kinds of chains. */
@@ -9,7 +10,10 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** The only names that a delta may contain, so that it writes nothing else. */
 const isNameOf: Record<ChainName, (name: string) => boolean> = {
-  mirror: (name) => isRecordName(name) || /^objects\/pack\/pack-[0-9a-f]{40}\.(pack|idx)$/.test(name),
+  mirror: (name) =>
+    isRecordName(name) ||
+    /^objects\/pack\/pack-[0-9a-f]{40}\.(pack|idx)$/.test(name) ||
+    isLargeFileName(name),
   diffs: (name) => isRecordName(name) || isDiffName(name),
 };
 

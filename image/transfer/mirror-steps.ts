@@ -1,3 +1,4 @@
+import { type LargeFile, largeFileName } from "../lfs/pointer.ts";
 import { type MirrorStep, nextMirrorStep } from "../mirror/read-chain.ts";
 import type { MirrorPack } from "../mirror/record.ts";
 import type { Follow, Payload } from "./step.ts";
@@ -10,7 +11,7 @@ export function followMirror(): Follow {
     const step = nextMirrorStep(before, name, text, broken);
     if (step === undefined) return undefined;
     before = step;
-    const { number, from, to, kind, pack, packs: listed } = step.record;
+    const { number, from, to, kind, pack, packs: listed, lfs = [] } = step.record;
     if (pack) packs.add(pack.name);
     const unknown = listed.find((name) => !packs.has(name));
     if (unknown !== undefined) throw broken(`lists ${unknown}, which no step up to it has stored`);
@@ -18,15 +19,23 @@ export function followMirror(): Follow {
       number,
       to,
       details: { contentType: "application/json", metadata: { from, to, kind } },
-      payload: pack ? filesOf(pack) : [],
+      payload: [...(pack ? filesOf(pack) : []), ...lfs.map(payloadOf)],
     };
   };
 }
 
+const details = { contentType: "application/octet-stream", metadata: {} };
+
+const payloadOf = (file: LargeFile): Payload => ({
+  name: largeFileName(file),
+  bytes: file.bytes,
+  sha256: file.oid,
+  details,
+});
+
 /** The index last: a reader that finds it finds the pack. */
 function filesOf({ name, bytes, sha256, indexBytes, indexSha256 }: MirrorPack): Payload[] {
   const path = `objects/pack/${name}`;
-  const details = { contentType: "application/octet-stream", metadata: {} };
   return [
     { name: `${path}.pack`, bytes, sha256, details },
     { name: `${path}.idx`, bytes: indexBytes, sha256: indexSha256, details },

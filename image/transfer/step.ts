@@ -10,13 +10,13 @@ export interface DeltaFacts {
   readonly until: number | null;
   /** The number of steps. */
   readonly steps: number;
-  /** The number of packs, indexes and diffs. */
+  /** The number of packs, indexes, large files and diffs. */
   readonly files: number;
   /** The commit or state that the last step leads to; null without a step. */
   readonly to: string | null;
 }
 
-/** What a step's record names: a pack, its index, or a diff. */
+/** What a step's record names: a pack, its index, a large file, or a diff. */
 export interface Payload {
   readonly name: string;
   /** null where the record does not know it, as for a diff whose commits were gone. */

@@ -11,7 +11,10 @@ import { type OnProgress, readsAtOnce } from "./read-chain.ts";
 
 /** What the other checks need of a complete step. The changes of all refs of all steps would be too much memory. */
 export interface VerifiedStep
-  extends Pick<CompleteMirrorStep, "number" | "to" | "head" | "pack" | "replaces" | "packs"> {
+  extends Pick<
+    CompleteMirrorStep,
+    "number" | "to" | "head" | "pack" | "replaces" | "packs" | "lfs" | "lfsMissing"
+  > {
   /** The ids to which the step moved refs, and what their tags lead to. */
   readonly tips: readonly string[];
 }
@@ -82,9 +85,22 @@ function followMirror() {
     isKnown = leadsThere && !isForeign;
     const accused = isForeign || wrongRefs || reason !== undefined || link?.object === name;
     before = { name, hash: sha256(text), record, accused };
-    const { number, to, head, pack, replaces, packs, refs } = record;
+    const { number, to, head, pack, replaces, packs, lfs, lfsMissing, refs } = record;
     const tips = refs.flatMap(([, , id, peeled]) => [id ?? [], peeled ?? []].flat());
-    steps.push({ number, to, head, pack, replaces, packs, tips: isObject(head) ? [...tips, head] : tips });
+    // Each record repeats what is missing: that of the newest one is enough, and little memory.
+    const last = steps.pop();
+    if (last) steps.push({ ...last, lfsMissing: undefined });
+    steps.push({
+      number,
+      to,
+      head,
+      pack,
+      replaces,
+      packs,
+      lfs,
+      lfsMissing,
+      tips: isObject(head) ? [...tips, head] : tips,
+    });
   };
 
   return {

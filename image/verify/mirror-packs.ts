@@ -22,10 +22,13 @@ export function packsOf(steps: readonly VerifiedStep[]): MirrorPack[] {
 }
 
 /**
- * Returns a part of the packs. Each one, oldest first, goes to the part that has the fewest bytes so far: so new packs
+ * Returns a part of the packs, or of other objects. Each one, oldest first, goes to the part that has the fewest bytes so far: so new packs
  * move no older one to another part, and parts that are checked one after the other leave none out.
  */
-export function choosePart(packs: readonly MirrorPack[], part: Part | undefined): MirrorPack[] {
+export function choosePart<T extends { readonly bytes: number }>(
+  packs: readonly T[],
+  part: Part | undefined,
+): T[] {
   if (part === undefined) return [...packs];
   const bytes = new Array<number>(part.of).fill(0);
   return packs.filter((pack) => {

@@ -4,6 +4,7 @@ import { emptyTree } from "../lib/object-id.ts";
 import { settleAll } from "../lib/settle.ts";
 import {
   cursorName,
+  cursorText,
   headName,
   infoRefsName,
   listedPacks,
@@ -17,7 +18,7 @@ import type { ObjectStore } from "../stores/stores.ts";
 import { type Finding, note, problem } from "./finding.ts";
 import type { VerifiedStep } from "./mirror-chain.ts";
 
-type Step = Pick<VerifiedStep, "number" | "to" | "head" | "packs">;
+type Step = Pick<VerifiedStep, "number" | "to" | "head" | "packs" | "lfsMissing">;
 
 /** Before the first step. A file that is not there is empty. */
 const nothing: Step = { number: 0, to: emptyTree, head: "", packs: [] };
@@ -72,7 +73,7 @@ function checkCursor(cursor: MirrorCursor, last: Step, before: Step): Finding | 
     const message = `${there}, but ${recordName(last.number)} is complete: a run died before it had published that step, or is about to publish it.`;
     return note("cursor-behind", cursorName, message, "Nothing: the next run publishes it.");
   }
-  const should = `${repairCursor} It should contain: ${last.to} ${last.number}`;
+  const should = `${repairCursor} It should contain: ${cursorText(last).trim()}`;
   if (cursor.number > last.number) {
     const message = `${there}, but the chain ends with step ${last.number}: the records of the last steps are missing.`;
     const remedy =

@@ -3,6 +3,7 @@ import type { NextPart, Part } from "../config/place.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import { isProblem, problem } from "./finding.ts";
 import { type MirrorChain, readMirror } from "./mirror-chain.ts";
+import { checkLargeFiles } from "./mirror-lfs.ts";
 import { checkLocks, extendLocks } from "./mirror-locks.ts";
 import { checkContents, checkSizes, choosePart, listPacks, packsOf } from "./mirror-packs.ts";
 import { checkPublished } from "./mirror-published.ts";
@@ -61,6 +62,7 @@ export async function verifyMirror(
       ? await checkContents(objects, packs, ["index"], sizes, onProgress)
       : await checkContents(objects, chosen, ["index", "pack"], sizes, onProgress)),
   ];
+  const files = await checkLargeFiles(objects, steps, options.part, onProgress);
   const damaged = new Set(stored.filter(isProblem).map(({ object }) => object));
   const isSound = (name: string) => sizes.has(name) && !damaged.has(name);
   const replayed = options.replay ? await replayMirror(objects, steps, chosen, isSound, options) : undefined;
@@ -72,6 +74,7 @@ export async function verifyMirror(
       ...chain.findings,
       ...published,
       ...stored,
+      ...files,
       ...(replayed?.findings ?? []),
       ...(lock ? [lock] : []),
     ],

@@ -177,7 +177,10 @@ describe("a mirror", () => {
       Effect: "Deny",
       Principal: "*",
       Action: ["s3:PutObject"],
-      Resource: [`${ref("aws_s3_bucket.results.arn")}/*.git/objects/pack/*`],
+      Resource: [
+        `${ref("aws_s3_bucket.results.arn")}/*.git/objects/pack/*`,
+        `${ref("aws_s3_bucket.results.arn")}/*.git/lfs/objects/*`,
+      ],
       Condition: { Null: { "s3:if-none-match": "true" }, Bool: { "s3:ObjectCreationOperation": "true" } },
     });
   });

@@ -1,0 +1,112 @@
+import { type Configured, currentCredentials, isApp, type SignIn } from "../host/credentials.ts";
+import { type Host, HostPaused } from "../host/host.ts";
+import type { HttpAnswer, HttpRequest } from "../host/http.ts";
+import { basic } from "../host/http-transport.ts";
+import { isLoopback, type Location } from "../host/location.ts";
+import { redactor } from "../host/redact.ts";
+import { agent } from "../host/transport.ts";
+import { wait } from "../lib/wait.ts";
+import type { Download } from "./batch.ts";
+import { lacking } from "./lacking.ts";
+
+/** The LFS server of a repository. */
+export interface LfsServer {
+  /** Sends a request of the API, with the repository's credentials. @throws GitError, or the signal's reason */
+  post(path: string, headers: Headers, body: Uint8Array, signal: AbortSignal): Promise<HttpAnswer>;
+  /** Asks for the content that it offers, on whatever host that is. @throws GitError, or the signal's reason */
+  get(offer: Download, signal: AbortSignal): Promise<HttpAnswer>;
+  /** Removes the credentials that were sent from a text of the server, which may repeat them. */
+  redact(text: string): string;
+}
+
+type Headers = Readonly<Record<string, string>>;
+
+const redirectsFollowed = 5;
+/** The repository holds its place meanwhile. What is left after that is for the next run. */
+const longestPauseMilliseconds = 5 * 60_000;
+
+/**
+ * Speaks to the LFS server of a host, which is beside the repository.
+ * @param host returns the host of a URL, whose limits apply
+ */
+export function lfsServer(
+  host: (location: Location) => Host,
+  location: Location,
+  configured: Configured,
+  signIn: SignIn,
+): LfsServer {
+  const api = `${location.url.replace(/\.git$/, "")}.git/info/lfs/`;
+  let redact = redactor(isApp(configured) ? undefined : configured);
+
+  /** Waits where a host asks for a pause: everything else of the repository is stored already. */
+  const patiently = async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> => {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof HostPaused)) throw error;
+        const pause = error.until - Date.now();
+        if (pause > longestPauseMilliseconds)
+          throw lacking(`The server asks to wait until ${new Date(error.until).toISOString()}`);
+        await wait(Math.max(pause, 0), signal);
+      }
+    }
+  };
+  const authorization = async (signal: AbortSignal): Promise<Headers> => {
+    const credentials = await currentCredentials(location, configured, signIn, signal);
+    redact = redactor(credentials);
+    return credentials ? { Authorization: basic(credentials) } : {};
+  };
+  /** Checks a URL of the server's: it must not lead from HTTPS to HTTP, or into this computer. */
+  const locate = (target: string, from?: string): Location => {
+    const url = URL.canParse(target, from) ? new URL(target, from) : undefined;
+    const isHttp = url?.protocol === "http:" && location.transport === "http" && isLoopback(url.hostname);
+    if (url?.protocol === "https:") return { url: url.href, transport: "https" };
+    if (url && isHttp) return { url: url.href, transport: "http" };
+    throw lacking(`The server leads to ${url?.protocol ?? "what"}// instead of https://`);
+  };
+  /** Sends a request, and follows redirects. @param headersFor returns the headers for an origin */
+  const send = async (
+    request: Pick<HttpRequest, "method" | "body">,
+    target: Location,
+    headersFor: (origin: string) => Promise<Headers>,
+    followed: number,
+    signal: AbortSignal,
+  ): Promise<HttpAnswer> => {
+    let at = target;
+    for (let redirects = 0; ; redirects++) {
+      const { url } = at;
+      const answer = await patiently(async () => {
+        const headers = { "User-Agent": agent, ...(await headersFor(new URL(url).origin)) };
+        // Without a name for the credentials: that LFS is denied says nothing about the repository.
+        return host(at).request({ ...request, url, headers }, undefined, signal);
+      }, signal);
+      const next = answer.headers.get("location");
+      if (!(answer.status > 300 && answer.status < 309 && next !== null)) return answer;
+      answer.cancel();
+      if (redirects === followed) throw lacking("The server redirects, which credentials do not follow");
+      at = locate(next, url);
+    }
+  };
+
+  return {
+    async post(path, headers, body, signal) {
+      const headersFor = async () => ({ ...headers, ...(await authorization(signal)) });
+      const hasCredentials = Object.keys(await patiently(() => authorization(signal), signal)).length > 0;
+      const followed = hasCredentials ? 0 : redirectsFollowed;
+      return send({ method: "POST", body }, locate(`${api}${path}`), headersFor, followed, signal);
+    },
+    async get({ href, headers, isAuthenticated }, signal) {
+      const target = locate(href);
+      const own = new URL(target.url).origin;
+      const needsCredentials = !isAuthenticated && own === new URL(location.url).origin;
+      const headersFor = async (origin: string): Promise<Headers> => {
+        const common = { "Accept-Encoding": "identity" };
+        if (origin !== own) return common;
+        return { ...common, ...(needsCredentials && (await authorization(signal))), ...headers };
+      };
+      return send({ method: "GET" }, target, headersFor, redirectsFollowed, signal);
+    },
+    redact: (text) => redact(text),
+  };
+}
