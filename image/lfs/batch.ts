@@ -3,18 +3,7 @@ import type { GitError } from "../lib/errors.ts";
 import { printable } from "../lib/printable.ts";
 import { lacking } from "./lacking.ts";
 import type { LargeFile } from "./pointer.ts";
-import type { LfsServer } from "./server.ts";
-
-/** Where a server offers the content of a large file. */
-export interface Download {
-  readonly href: string;
-  /** The headers that go to the URL's own host. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** Whether these are all that the request needs. Otherwise the repository's credentials belong to it, on its own host. */
-  readonly isAuthenticated: boolean;
-  /** Until when the offer holds, in milliseconds since 1970; Infinity where the server does not say. */
-  readonly expires: number;
-}
+import type { Download, LfsServer } from "./server.ts";
 
 /** What a server answers about each file, by its SHA-256: where it is, or why it is not there. */
 export type Offers = ReadonlyMap<string, Download | GitError>;

@@ -6,8 +6,18 @@ import { isLoopback, type Location } from "../host/location.ts";
 import { redactor } from "../host/redact.ts";
 import { agent } from "../host/transport.ts";
 import { wait } from "../lib/wait.ts";
-import type { Download } from "./batch.ts";
 import { lacking } from "./lacking.ts";
+
+/** Where a server offers the content of a large file. */
+export interface Download {
+  readonly href: string;
+  /** The headers that go to the URL's own host. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Whether these are all that the request needs. Otherwise the repository's credentials belong to it, on its own host. */
+  readonly isAuthenticated: boolean;
+  /** Until when the offer holds, in milliseconds since 1970; Infinity where the server does not say. */
+  readonly expires: number;
+}
 
 /** The LFS server of a repository. */
 export interface LfsServer {

@@ -3,12 +3,12 @@ import type { Configured, SignIn } from "../host/credentials.ts";
 import type { Hosts } from "../host/hosts.ts";
 import type { Location } from "../host/location.ts";
 import { GitError } from "../lib/errors.ts";
-import { askFor, type Download } from "./batch.ts";
+import { askFor } from "./batch.ts";
 import type { LargeFileSource } from "./fetch-large-files.ts";
 import { folderSource } from "./folder-source.ts";
 import { lacking } from "./lacking.ts";
 import type { LargeFile } from "./pointer.ts";
-import { type LfsServer, lfsServer } from "./server.ts";
+import { type Download, type LfsServer, lfsServer } from "./server.ts";
 
 /** Returns where the large files of a repository are: on the LFS server beside it, or in its folder. */
 export function largeFileSource(

@@ -62,7 +62,7 @@ export async function verifyMirror(
       ? await checkContents(objects, packs, ["index"], sizes, onProgress)
       : await checkContents(objects, chosen, ["index", "pack"], sizes, onProgress)),
   ];
-  const files = await checkLargeFiles(objects, steps, options.part, onProgress);
+  const files = await checkLargeFiles(objects, steps, part, onProgress);
   const damaged = new Set(stored.filter(isProblem).map(({ object }) => object));
   const isSound = (name: string) => sizes.has(name) && !damaged.has(name);
   const replayed = options.replay ? await replayMirror(objects, steps, chosen, isSound, options) : undefined;

@@ -122,7 +122,13 @@ describe("a bucket that exists already", () => {
 describe("a mirror", () => {
   const repositories = [
     { name: "api", url: "https://github.com/acme/api.git", collect: ["diffs", "mirror"] },
-    { name: "acme/web", url: "https://github.com/acme/web.git", collect: ["mirror"], refs: ["refs/heads/"] },
+    {
+      name: "acme/web",
+      url: "https://github.com/acme/web.git",
+      collect: ["mirror"],
+      refs: ["refs/heads/"],
+      lfs: false,
+    },
     { name: "docs", url: "https://github.com/acme/docs.git" },
   ];
   const mirrored = new Template({ ...SMALLEST, repositories, resultRetentionDays: 90 });
@@ -135,11 +141,13 @@ describe("a mirror", () => {
       "123456789012",
     );
     const read = readEnvironment({ REPOSITORIES }, new Date(0)).repositories;
-    expect(read.map(({ destination, mirror }) => [destination.replace(/^.*012\//, ""), mirror])).toEqual([
-      ["acme/web.git", ["refs/heads/"]],
-      ["api", undefined],
-      ["api.git", ["refs/heads/", "refs/tags/"]],
-      ["docs", undefined],
+    expect(
+      read.map(({ destination, mirror, lfs }) => [destination.replace(/^.*012\//, ""), mirror, lfs]),
+    ).toEqual([
+      ["acme/web.git", ["refs/heads/"], false],
+      ["api", undefined, undefined],
+      ["api.git", ["refs/heads/", "refs/tags/"], true],
+      ["docs", undefined, undefined],
     ]);
   });
 

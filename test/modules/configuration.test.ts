@@ -299,6 +299,16 @@ const wrong: [string, object, RegExp][] = [
     /repositories\[0\]\.refs = \[.*\] has no effect without a mirror; add "collect"/,
   ],
   [
+    "large files without a mirror",
+    { repositories: [{ ...api, lfs: false }] },
+    /repositories\[0\]\.lfs = false has no effect without a mirror; add "collect"/,
+  ],
+  [
+    "large files in words",
+    { repositories: [{ ...api, collect: ["mirror"], lfs: "no" }] },
+    /repositories\[0\]\.lfs = "no" is not true or false; use false for a mirror without large files/,
+  ],
+  [
     "something else to collect",
     { repositories: [{ ...api, collect: "mirror" }] },
     /repositories\[0\]\.collect = "mirror" is not a list of "diffs" and "mirror"; write/,

@@ -3,7 +3,10 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { largeFileName } from "../../../image/lfs/pointer.ts";
+import { restore } from "../../../image/mirror/restore.ts";
+import { s3Objects } from "../../../image/stores/s3.ts";
 import type { ObjectStore } from "../../../image/stores/stores.ts";
+import { startAws } from "../../fixtures/aws.ts";
 import { type LfsServer, oidOf, pointerOf, startLfsServer } from "../../fixtures/lfs-server.ts";
 import {
   type MirroredRepository,
@@ -181,6 +184,24 @@ describe("a missing file", () => {
     expect(await mirrored.step()).not.toHaveProperty("failure");
     expect(await stored()).toEqual([oid]);
   });
+});
+
+test("a file whose end is wrong is not stored in S3, and leaves no upload", async () => {
+  await using aws = await startAws();
+  const bucket = await aws.createBucket();
+  const objects = s3Objects(aws.s3, undefined, `${bucket}/api.git`, new AbortController().signal);
+  const oid = await commit("large.bin", Buffer.alloc(17 * 1024 * 1024, "large"));
+  server.options.lengthens.add(oid);
+  expect(await mirrored.run({ objects })).toMatchObject({ failure: { code: "lfs-missing" } });
+  const key = `api.git/${largeFileName({ oid })}`;
+  expect(await aws.objects(bucket)).not.toContain(key);
+  expect(await aws.uploads(bucket)).toEqual([]);
+  server.options.lengthens.clear();
+  expect(await mirrored.run({ objects })).toMatchObject({ steps: [{ lfs: [{ oid }] }] });
+  expect(oidOf(Buffer.from(await aws.body(bucket, key)))).toBe(oid);
+  const folder = join(mirrored.root, "restored.git");
+  await restore(objects, folder, {}, () => {});
+  expect(oidOf(await readFile(join(folder, largeFileName({ oid }))))).toBe(oid);
 });
 
 describe("a server", () => {
