@@ -31,7 +31,14 @@ afterEach(async () => {
 
 const { signal } = new AbortController();
 const verify = async (options = {}, objects = mirrored.objects) => {
-  const all = { replay: false, part: undefined, signal, onProgress: () => {}, ...options };
+  const all = {
+    replay: false,
+    part: undefined,
+    lockDays: undefined,
+    signal,
+    onProgress: () => {},
+    ...options,
+  };
   return (await verifyMirror(objects, all)).findings.map(
     ({ code, level, object }) => `${level} ${code} ${object}`,
   );
