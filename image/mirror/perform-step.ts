@@ -4,6 +4,7 @@ import type { Claim } from "../chain/claim.ts";
 import { openIndex } from "../git/pack-index.ts";
 import { findPointers } from "../lfs/find-pointers.ts";
 import type { LargeFile } from "../lfs/pointer.ts";
+import { checkTags } from "./check-tags.ts";
 import { incomplete, proveClosure } from "./closure.ts";
 import { choosePacks, mergePacks, sizesOf } from "./consolidate.ts";
 import type { MirrorContext } from "./context.ts";
@@ -110,6 +111,7 @@ async function fetchAndStore(
   const isProved = packs.length === 0 && parts.length === 1;
   if (!isProved) await proveClosure(scratch, first, [...others, ...earlier], sent);
   else for (const id of sent) if (!first.has(id)) throw incomplete(id);
+  await checkTags(scratch, changes);
   // Before older packs come into the scratch repository, whose pointers are known.
   const pointers = largeFiles ? await findPointers(scratch) : [];
   const bytes = parts.reduce((sum, { stored }) => sum + stored.bytes, 0);

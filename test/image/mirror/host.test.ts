@@ -96,6 +96,41 @@ describe("a host that lies about its refs", () => {
     await expectRefused(mirrored, code, message);
   });
 
+  test.each([2, 0] as const)("a tag that leads elsewhere, or is none, over protocol %i", async (protocol) => {
+    for (const [truth, lie] of [
+      ["annotated", "another commit"],
+      ["annotated", "no tag"],
+      ["light", "a tag"],
+    ] as const) {
+      await using mirrored = await makeMirrored(protocol);
+      const { repository, host } = mirrored;
+      await repository.git("tag", ...(truth === "light" ? ["light"] : ["-m", "x", "annotated"]));
+      const tag = await repository.git("rev-parse", truth);
+      const peeled = await repository.git("rev-parse", `${truth}^{}`);
+      const first = await repository.git("rev-parse", "HEAD~");
+      const lines: Record<typeof lie, string[]> = {
+        "another commit": [`${tag} refs/tags/annotated`, first],
+        "no tag": [`${tag} refs/tags/annotated`],
+        "a tag": [`${tag} refs/tags/light`, first],
+      };
+      const [ref = "", target] = lines[lie];
+      const said =
+        protocol === 2
+          ? [`${ref}${target ? ` peeled:${target}` : ""}`]
+          : [ref, ...(target ? [`${target} ${ref.slice(41)}^{}`] : [])];
+      const change: Change = (packets) => {
+        const others = packets.filter(({ payload }) => !payload?.includes(" refs/tags/"));
+        return others.toSpliced(main(others) + 1, 0, ...said.map(line));
+      };
+      expect(peeled).not.toBe(first);
+      host.options.instead = {
+        request: protocol === 2 ? 2 : 1,
+        body: (answer) => formatPackets(change(parsePackets(answer))),
+      };
+      await expectRefused(mirrored, "ref-invalid", `refs/tags/${truth}`);
+    }
+  });
+
   test("over protocol 0: a path out of the mirror, a ref twice", async () => {
     for (const [lines, code] of [
       [[line(`${id} refs/heads/../x`)], "ref-invalid"],
