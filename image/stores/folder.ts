@@ -4,6 +4,7 @@ import { link, readdir, readFile, rename, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { StoreError } from "../lib/errors.ts";
 import { codeOf, lock, toStream, writeAtomically } from "./files.ts";
+import { notThere } from "./not-there.ts";
 import type { ObjectStore } from "./stores.ts";
 
 /** Keeps objects as files below a folder. */
@@ -35,6 +36,7 @@ export function folderObjects(folder: string): ObjectStore {
       return await work();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+      if (codeOf(error) === "ENOENT") throw notThere(join(folder, name), { cause: error });
       throw new StoreError(
         "store-failed",
         `${join(folder, name)} cannot be read or written: ${(error as Error).message}.`,

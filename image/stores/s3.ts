@@ -11,6 +11,7 @@ import type { FetchHttpHandler } from "@smithy/fetch-http-handler";
 import type { Environment } from "../lib/environment.ts";
 import { StoreError } from "../lib/errors.ts";
 import { type ConditionCheck, conditionFailed, openConditionCheck } from "./condition-check.ts";
+import { notThere } from "./not-there.ts";
 import { inAnyRegion } from "./s3-regions.ts";
 import { upload, withdrawalMilliseconds } from "./s3-upload.ts";
 import type { ObjectStore } from "./stores.ts";
@@ -226,6 +227,7 @@ function toStoreError(bucket: string, key: string, access: Access, error: Error)
       cause,
     );
   }
+  if (error.name === "NoSuchKey") return notThere(address, cause);
   const message = `${address} could not be ${access}: ${error.name}: ${error.message}.`;
   return new StoreError("store-failed", message, "The next run tries again.", cause);
 }

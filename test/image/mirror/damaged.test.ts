@@ -39,7 +39,13 @@ const withoutPack = async (mirror: Mirror, number: number) => {
   await edit(mirror, "objects/info/packs", (text) => text.replace(line, ""));
 };
 
-type Lie = [name: string, tell: (mirror: Mirror) => Promise<unknown>, message: RegExp];
+type Lie = [
+  name: string,
+  tell: (mirror: Mirror) => Promise<unknown>,
+  message: RegExp,
+  /** @default mirror-damaged */
+  code?: string,
+];
 
 const lies: Lie[] = [
   [
@@ -49,6 +55,12 @@ const lies: Lie[] = [
       await mirror.write(`objects/pack/${await packOfStep(mirror, 2)}.idx`, index);
     },
     /\.idx is not the index of this pack/,
+  ],
+  [
+    "a missing index",
+    async (mirror) => mirror.remove(`objects/pack/${await packOfStep(mirror, 2)}.idx`),
+    /\.idx is missing, although/,
+    "object-missing",
   ],
   [
     "the last record changed",
@@ -88,22 +100,25 @@ const lies: Lie[] = [
   ],
 ];
 
-test.each(lies)("%s: the run fails, and publishes nothing", async (_, tell, message) => {
-  const { mirror, run } = await mirrored.fork();
-  await tell(mirror);
-  const before = await contentOf(mirror);
-  const { status, events } = await run();
-  expect(events[0]).toMatchObject({
-    event: "failed",
-    code: "mirror-damaged",
-    message: expect.stringMatching(message),
-  });
-  expect(status).toBe(1);
-  const now = await contentOf(mirror);
-  // At most a claim, which the next run takes over.
-  now.delete(recordName(4));
-  expect(now).toEqual(before);
-});
+test.each(lies)(
+  "%s: the run fails, and publishes nothing",
+  async (_, tell, message, code = "mirror-damaged") => {
+    const { mirror, run } = await mirrored.fork();
+    await tell(mirror);
+    const before = await contentOf(mirror);
+    const { status, events } = await run();
+    expect(events[0]).toMatchObject({
+      event: "failed",
+      code,
+      message: expect.stringMatching(message),
+    });
+    expect(status).toBe(1);
+    const now = await contentOf(mirror);
+    // At most a claim, which the next run takes over.
+    now.delete(recordName(4));
+    expect(now).toEqual(before);
+  },
+);
 
 test.each([
   ["the refs, without the cursor", ["HEAD", "info/refs"]],
