@@ -19,7 +19,7 @@ export async function restoreMirror({ args, environment, signal }: Call): Promis
     : jsonRestoreReport(writeLine);
   try {
     const objects = await openPlace(place, environment, signal);
-    const { record } = await restore(objects, folder, moment, report.progress);
+    const { record } = await restore(objects, folder, moment, { signal, onProgress: report.progress });
     report.restored({ place, folder, step: record.number, state: record.to });
     return true;
   } catch (error) {

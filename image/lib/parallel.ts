@@ -27,3 +27,31 @@ export async function inParallel<T, R>(
   await settleAll(...workers);
   return results;
 }
+
+/**
+ * Streams what `work` makes of each item, in the order of the items. It runs on at most `limit` of them at a time, those
+ * included whose results wait for their turn. The first error in that order is thrown once the running ones have settled.
+ */
+export async function* inOrder<T, R>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T) => Promise<R>,
+): AsyncGenerator<R, void, void> {
+  const running: Promise<R>[] = [];
+  const first = async () => {
+    const result = await (running[0] as Promise<R>);
+    running.shift();
+    return result;
+  };
+  try {
+    for (const item of items) {
+      if (running.length === limit) yield await first();
+      const result = work(item);
+      result.catch(() => {}); // Thrown in its turn.
+      running.push(result);
+    }
+    while (running.length > 0) yield await first();
+  } finally {
+    await Promise.allSettled(running);
+  }
+}

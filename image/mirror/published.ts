@@ -2,7 +2,7 @@ import { StoreError } from "../lib/errors.ts";
 import { emptyTree, objectIdPattern } from "../lib/object-id.ts";
 import { settleAll } from "../lib/settle.ts";
 import type { ObjectStore, VersionedText } from "../stores/stores.ts";
-import { type MirrorStep, readMirrorChain } from "./read-chain.ts";
+import { findStep } from "./find-step.ts";
 import type { CompleteMirrorStep } from "./record.ts";
 import { applyChanges, headFile, infoRefsFile, noState, parseState, type State, stateId } from "./state.ts";
 
@@ -82,7 +82,7 @@ export async function publishedState(objects: ObjectStore, published: Published)
   if (state !== undefined && stateId(state) === cursor.state) return state;
   // A run that was held up may have published an old step over newer ones: its conditions are hashes of contents, and the
   // refs may have come back to what they were. The records know the right state.
-  const last = await readLastStep(objects);
+  const last = await findStep(objects, {});
   if (last && last.record.number > cursor.number) return undefined;
   if (cursor.number === 0)
     throw damaged(objects.address(cursorName), "is not there, but a mirror's refs are");
@@ -131,7 +131,7 @@ async function stateAfter(
   const before = parseState("\n", published.infoRefs?.text ?? "") ?? noState;
   const state = applyChanges(before, record.head, record.refs);
   if (stateId(state) === record.to) return state;
-  const last = await readLastStep(objects);
+  const last = await findStep(objects, {});
   if (last?.record.number === record.number && last.record.to === record.to) return last.state;
   throw damaged(
     objects.address(infoRefsName),
@@ -160,12 +160,6 @@ async function write(objects: ObjectStore, files: readonly File[]): Promise<bool
     if ((await objects.get(name))?.text !== text) return false;
   }
   return true;
-}
-
-async function readLastStep(objects: ObjectStore): Promise<MirrorStep | undefined> {
-  let last: MirrorStep | undefined;
-  for await (const step of readMirrorChain(objects)) last = step;
-  return last;
 }
 
 const damaged = (what: string, problem: string) =>

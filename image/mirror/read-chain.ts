@@ -1,41 +1,36 @@
 import { createHash } from "node:crypto";
-import { isRecordName, recordName, recordPrefix } from "../chain/record.ts";
+import { recordName } from "../chain/record.ts";
+import { readRecordTexts } from "../chain/record-texts.ts";
 import { StoreError } from "../lib/errors.ts";
 import { emptyTree } from "../lib/object-id.ts";
-import { inParallel } from "../lib/parallel.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import { type CompleteMirrorStep, type MirrorRecord, parseMirrorRecord } from "./record.ts";
-import { applyChanges, noState, type State, stateId } from "./state.ts";
 
-/** A complete step of a mirror, and the state that it leads to. */
+/** A complete step of a mirror. */
 export interface MirrorStep {
   readonly record: CompleteMirrorStep;
-  readonly state: State;
   /** Of the record's bytes. */
   readonly sha256: string;
 }
 
-const readAtOnce = 16;
-
 /**
  * Reads a mirror's complete steps from the first one on, and checks that they are one chain: each record names the one
- * before by the hash of its bytes, and leads from its state to the one whose id it has.
+ * before by the hash of its bytes, and begins at the state where that one ends. Whether the changes of the refs lead
+ * there is for the reader to check, where it relies on a state.
+ * @param last the number of the last step to read; all unless set
  * @throws StoreError where the chain is broken
  */
-export async function* readMirrorChain(objects: ObjectStore): AsyncGenerator<MirrorStep, void, void> {
-  const names: string[] = [];
-  for await (const { name } of objects.list(recordPrefix)) if (isRecordName(name)) names.push(name);
+export async function* readMirrorChain(
+  objects: ObjectStore,
+  last?: number,
+): AsyncGenerator<MirrorStep, void, void> {
   let before: MirrorStep | undefined;
-  for (let first = 0; first < names.length; first += readAtOnce) {
-    const some = names.slice(first, first + readAtOnce);
-    const texts = await inParallel(some, readAtOnce, async (name) => (await objects.get(name))?.text ?? "");
-    for (const [index, text] of texts.entries()) {
-      const name = some[index] ?? "";
-      before = nextMirrorStep(before, name, text, (problem) => brokenChain(objects.address(name), problem));
-      // A step that a run has claimed, or left: nothing of it is published.
-      if (before === undefined) return;
-      yield before;
-    }
+  const range = { last: last === undefined ? undefined : recordName(last) };
+  for await (const { name, text } of readRecordTexts(objects, range)) {
+    before = nextMirrorStep(before, name, text, (problem) => brokenChain(objects.address(name), problem));
+    // A step that a run has claimed, or left: nothing of it is published.
+    if (before === undefined) return;
+    yield before;
   }
 }
 
@@ -61,10 +56,11 @@ export function nextMirrorStep(
     throw broken("does not follow the record before, which was changed");
   if (record.from !== (before?.record.to ?? emptyTree))
     throw broken("does not begin at the state where the record before ends");
-  const state = applyChanges(before?.state ?? noState, record.head, record.refs);
-  if (record.to !== stateId(state)) throw broken("does not lead to the state whose id it has");
-  return { record, state, sha256: createHash("sha256").update(text).digest("hex") };
+  return { record, sha256: createHash("sha256").update(text).digest("hex") };
 }
+
+/** What is wrong with a record whose `to` is another id than that of the state after its changes. */
+export const otherState = "does not lead to the state whose id it has";
 
 function parse(text: string): MirrorRecord | undefined {
   try {
@@ -74,7 +70,8 @@ function parse(text: string): MirrorRecord | undefined {
   }
 }
 
-const brokenChain = (address: string, problem: string) =>
+/** The error of a record that is not what the others say. */
+export const brokenChain = (address: string, problem: string) =>
   new StoreError(
     "mirror-damaged",
     `${address} ${problem}.`,

@@ -3,6 +3,7 @@ import { rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type LargeFile, largeFileName } from "../lfs/pointer.ts";
 import { StoreError } from "../lib/errors.ts";
+import { letTimersRun } from "../lib/let-timers-run.ts";
 import { inParallel } from "../lib/parallel.ts";
 import { writeAtomically } from "../stores/files.ts";
 import type { ObjectStore } from "../stores/stores.ts";
@@ -28,6 +29,12 @@ export function namedFiles(): NamedFiles {
   };
 }
 
+export interface RestoreOptions {
+  /** Stops it. What is there by then is not fetched again the next time. */
+  readonly signal: AbortSignal;
+  readonly onProgress: (line: string) => void;
+}
+
 const filesAtOnce = 4;
 
 /** Copies large files into a bare repository, where git-lfs finds them. Those that are there stay. @throws StoreError */
@@ -35,7 +42,7 @@ export async function restoreFiles(
   objects: ObjectStore,
   folder: string,
   files: readonly LargeFile[],
-  onProgress: (line: string) => void,
+  { signal, onProgress }: RestoreOptions,
 ): Promise<void> {
   let restored = 0;
   await inParallel(files, filesAtOnce, async (file) => {
@@ -43,15 +50,20 @@ export async function restoreFiles(
     const path = join(folder, name);
     const there = await stat(path).catch(() => undefined);
     if (there?.size !== file.bytes)
-      await writeAtomically(`${path}.part`, checked(objects, file), path, rename);
+      await writeAtomically(`${path}.part`, checked(objects, file, signal), path, rename);
     onProgress(`Restored ${++restored} of ${files.length} large files`);
   });
 }
 
-async function* checked(objects: ObjectStore, file: LargeFile): AsyncGenerator<Uint8Array, void, void> {
+async function* checked(
+  objects: ObjectStore,
+  file: LargeFile,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, void> {
   const name = largeFileName(file);
   const hash = createHash("sha256");
-  for await (const chunk of objects.read(name)) {
+  for await (const chunk of letTimersRun(objects.read(name))) {
+    signal.throwIfAborted();
     hash.update(chunk);
     yield chunk;
   }

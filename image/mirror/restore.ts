@@ -3,19 +3,12 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LimitError, StoreError } from "../lib/errors.ts";
+import { letTimersRun } from "../lib/let-timers-run.ts";
 import { inParallel } from "../lib/parallel.ts";
 import type { ObjectStore } from "../stores/stores.ts";
-import { type MirrorStep, readMirrorChain } from "./read-chain.ts";
-import type { MirrorPack } from "./record.ts";
-import { namedFiles, restoreFiles } from "./restore-lfs.ts";
+import { type FoundStep, findStep, type Moment } from "./find-step.ts";
+import { type RestoreOptions, restoreFiles } from "./restore-lfs.ts";
 import { headFile, type State } from "./state.ts";
-
-/** Which state to restore: that of a step, that of a time, or the newest one. */
-export interface Moment {
-  readonly step?: number;
-  /** The newest step that had ended by then. */
-  readonly at?: Date;
-}
 
 const packsAtOnce = 4;
 /** A file that tells a folder that may be restored to again from anybody's repository. */
@@ -23,44 +16,35 @@ const marker = "restored";
 
 /**
  * Makes a bare repository of a mirror's state in a folder, or brings one that it made up to date.
+ * @param names receives the name of each ref that any step has changed
  * @returns the step whose state it is
- * @throws StoreError, LimitError
+ * @throws StoreError, LimitError, or the signal's reason
  */
 export async function restore(
   objects: ObjectStore,
   folder: string,
   moment: Moment,
-  onProgress: (line: string) => void,
-): Promise<MirrorStep> {
-  const packs = new Map<string, MirrorPack>();
-  const files = namedFiles();
-  let found: MirrorStep | undefined;
-  for await (const step of readMirrorChain(objects)) {
-    if (step.record.pack) packs.set(step.record.pack.name, step.record.pack);
-    files.add(step.record);
-    if (isWanted(step, moment)) found = step;
-  }
+  { signal, onProgress }: RestoreOptions,
+  names?: Set<string>,
+): Promise<FoundStep> {
+  const found = await findStep(objects, moment, names);
   if (found === undefined) throw noStep(objects, moment);
+  signal.throwIfAborted();
   await prepare(folder);
   const { packs: wanted } = found.record;
   let restored = 0;
   await inParallel(wanted, packsAtOnce, async (name) => {
-    const pack = packs.get(name);
+    const pack = found.packs.get(name);
     if (pack === undefined) throw damaged(objects.address(name), "is in no record");
-    await fetchFile(objects, `${name}.pack`, pack.sha256, folder);
-    await fetchFile(objects, `${name}.idx`, pack.indexSha256, folder);
+    await fetchFile(objects, `${name}.pack`, pack.sha256, folder, signal);
+    await fetchFile(objects, `${name}.idx`, pack.indexSha256, folder, signal);
     onProgress(`Restored ${++restored} of ${wanted.length} packs`);
   });
-  await restoreFiles(objects, folder, files.upTo(found.record.number), onProgress);
+  await restoreFiles(objects, folder, found.files, { signal, onProgress });
   // The refs last: whatever they lead to is there.
   await replaceFile(join(folder, "packed-refs"), packedRefs(found.state));
   await replaceFile(join(folder, "HEAD"), headFile(found.state));
   return found;
-}
-
-function isWanted({ record }: MirrorStep, { step, at }: Moment): boolean {
-  if (step !== undefined) return record.number === step;
-  return at === undefined || Date.parse(record.finished) <= at.getTime();
 }
 
 /** Makes the folders and files of a bare repository, or checks that they are there. */
@@ -80,12 +64,19 @@ async function prepare(folder: string): Promise<void> {
   await writeFile(join(folder, "config"), "[core]\n\trepositoryformatversion = 0\n\tbare = true\n");
 }
 
-async function fetchFile(objects: ObjectStore, file: string, sha256: string, folder: string): Promise<void> {
+async function fetchFile(
+  objects: ObjectStore,
+  file: string,
+  sha256: string,
+  folder: string,
+  signal: AbortSignal,
+): Promise<void> {
   const path = join(folder, "objects", "pack", file);
   if (existsSync(path)) return;
   const hash = createHash("sha256");
   async function* hashed() {
-    for await (const chunk of objects.read(`objects/pack/${file}`)) {
+    for await (const chunk of letTimersRun(objects.read(`objects/pack/${file}`))) {
+      signal.throwIfAborted();
       hash.update(chunk);
       yield chunk;
     }
@@ -111,7 +102,8 @@ const packedRefs = ({ refs }: State): string =>
     .map(({ name, id, peeled }) => `${id} ${name}\n${peeled ? `^${peeled}\n` : ""}`)
     .join("")}`;
 
-const noStep = (objects: ObjectStore, { step, at }: Moment) =>
+/** The error of a place without the step that is wanted. */
+export const noStep = (objects: ObjectStore, { step, at }: Moment) =>
   new StoreError(
     "step-missing",
     `${objects.address("")} has no mirror's step${step === undefined ? "" : ` ${step}`}${at ? ` that had ended at ${at.toISOString()}` : ""}.`,

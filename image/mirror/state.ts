@@ -25,15 +25,20 @@ export type RefChange = readonly [
   peeled: string | null,
 ];
 
-export const headFile = ({ head }: State): string => `${head}\n`;
+export const headFile = ({ head }: Pick<State, "head">): string => `${head}\n`;
 
-/** The file of the dumb HTTP protocol: https://git-scm.com/docs/http-protocol */
-export const infoRefsFile = ({ refs }: State): string =>
-  refs.map(({ name, id, peeled }) => `${id}\t${name}\n${peeled ? `${peeled}\t${name}^{}\n` : ""}`).join("");
+/** The lines of a ref in info/refs, the file of the dumb HTTP protocol: https://git-scm.com/docs/http-protocol */
+export const infoRefsLines = ({ name, id, peeled }: MirroredRef): string =>
+  `${id}\t${name}\n${peeled ? `${peeled}\t${name}^{}\n` : ""}`;
+
+export const infoRefsFile = ({ refs }: State): string => refs.map(infoRefsLines).join("");
 
 /** The id of a state, which anybody can compute: `cat HEAD info/refs | git hash-object --stdin`. */
-export function stateId(state: State): string {
-  const content = Buffer.from(headFile(state) + infoRefsFile(state));
+export const stateId = (state: State): string => idOfFiles(headFile(state), infoRefsFile(state));
+
+/** Returns the id of the state in the two files. */
+export function idOfFiles(head: string, infoRefs: string): string {
+  const content = Buffer.from(head + infoRefs);
   return createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");
 }
 
@@ -71,6 +76,9 @@ export function applyChanges({ refs }: State, head: string, changes: readonly Re
   }
   return { head, refs: sortNames(now.keys()).flatMap((name) => now.get(name) ?? []) };
 }
+
+/** Compares names as git does: by their bytes. */
+export const compareNames = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 /** Sorts names as git does: by their bytes. */
 export function sortNames(names: Iterable<string>): string[] {

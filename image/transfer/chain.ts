@@ -1,13 +1,12 @@
 import { createHash } from "node:crypto";
-import { isRecordName, recordPrefix } from "../chain/record.ts";
+import type { RecordText } from "../chain/record-texts.ts";
 import { StoreError } from "../lib/errors.ts";
-import { inParallel } from "../lib/parallel.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import { listDiffs } from "../verify/read-chain.ts";
 import { followDiffs } from "./diff-steps.ts";
 import type { ChainName } from "./manifest.ts";
 import { followMirror } from "./mirror-steps.ts";
-import type { Follow, RecordText } from "./step.ts";
+import type { Follow } from "./step.ts";
 
 /** Returns a check that begins at the beginning of a chain. */
 export const openChain = (chain: ChainName): Follow => (chain === "mirror" ? followMirror() : followDiffs());
@@ -18,26 +17,6 @@ export function chainOf({ text }: RecordText): ChainName {
     return JSON.parse(text).payload === "mirror" ? "mirror" : "diffs";
   } catch {
     return "diffs";
-  }
-}
-
-const readAtOnce = 16;
-
-/** Reads the records of a place by name: those behind `after`, up to `last`. @throws StoreError */
-export async function* readRecordTexts(
-  objects: ObjectStore,
-  after?: string,
-  last?: string,
-): AsyncGenerator<RecordText, void, void> {
-  const names: string[] = [];
-  for await (const { name } of objects.list(recordPrefix, after))
-    if (isRecordName(name) && (last === undefined || name <= last)) names.push(name);
-  for (let first = 0; first < names.length; first += readAtOnce) {
-    const some = names.slice(first, first + readAtOnce);
-    yield* await inParallel(some, readAtOnce, async (name) => ({
-      name,
-      text: (await objects.get(name))?.text ?? "",
-    }));
   }
 }
 

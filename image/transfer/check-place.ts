@@ -1,7 +1,8 @@
 import { isRecordName } from "../chain/record.ts";
+import { readRecordTexts } from "../chain/record-texts.ts";
 import { StoreError } from "../lib/errors.ts";
 import type { ObjectStore } from "../stores/stores.ts";
-import { damagedPlace, openChain, readRecordTexts, sha256Of } from "./chain.ts";
+import { damagedPlace, openChain, sha256Of } from "./chain.ts";
 import type { Manifest } from "./manifest.ts";
 import type { DeltaStep, Follow } from "./step.ts";
 
@@ -17,7 +18,7 @@ export async function followBase(objects: ObjectStore, { chain, since }: Manifes
   const base = await objects.get(since.name);
   if (base === undefined) throw baseMissing(address);
   if (sha256Of(base.text) !== since.sha256) throw baseOther(address);
-  for await (const record of readRecordTexts(objects, undefined, since.name)) {
+  for await (const record of readRecordTexts(objects, { last: since.name })) {
     const broken = (problem: string) => damagedPlace(objects.address(record.name), problem);
     if (follow(record, broken) === undefined) throw broken("is no complete step");
   }
@@ -38,7 +39,7 @@ export async function checkRecords(
   if (last === undefined) return [];
   const texts = new Map(steps.map(({ name, text }) => [name, text]));
   const there = new Set<string>();
-  for await (const { name, text } of readRecordTexts(objects, since?.name, last)) {
+  for await (const { name, text } of readRecordTexts(objects, { after: since?.name, last })) {
     if (texts.get(name) !== text) throw conflict(objects, name);
     there.add(name);
   }

@@ -1,17 +1,10 @@
 import { createHash } from "node:crypto";
 import { recordName } from "../chain/record.ts";
+import { readRecordTexts } from "../chain/record-texts.ts";
 import { StoreError } from "../lib/errors.ts";
 import { letTimersRun } from "../lib/let-timers-run.ts";
 import type { ObjectStore } from "../stores/stores.ts";
-import {
-  chainOf,
-  damagedPlace,
-  digestOf,
-  listPayload,
-  openChain,
-  readRecordTexts,
-  sha256Of,
-} from "./chain.ts";
+import { chainOf, damagedPlace, digestOf, listPayload, openChain, sha256Of } from "./chain.ts";
 import { type DeltaFile, type Manifest, manifestName } from "./manifest.ts";
 import type { DeltaFacts, Follow, Payload, Step } from "./step.ts";
 import { tarEnd, tarHeader, tarPadding } from "./tar.ts";

@@ -1,16 +1,20 @@
 import { type LargeFile, largeFileName } from "../lfs/pointer.ts";
-import { type MirrorStep, nextMirrorStep } from "../mirror/read-chain.ts";
+import { changingState } from "../mirror/changing-state.ts";
+import { type MirrorStep, nextMirrorStep, otherState } from "../mirror/read-chain.ts";
 import type { MirrorPack } from "../mirror/record.ts";
 import type { Follow, Payload } from "./step.ts";
 
 /** Checks the records of a mirror: each names the one before by its hash, and the packs of which its state consists. */
 export function followMirror(): Follow {
   let before: MirrorStep | undefined;
+  const state = changingState();
   const packs = new Set<string>();
   return ({ name, text }, broken) => {
     const step = nextMirrorStep(before, name, text, broken);
     if (step === undefined) return undefined;
     before = step;
+    state.apply(step.record);
+    if (state.id() !== step.record.to) throw broken(otherState);
     const { number, from, to, kind, pack, packs: listed, lfs = [] } = step.record;
     if (pack) packs.add(pack.name);
     const unknown = listed.find((name) => !packs.has(name));

@@ -1,3 +1,4 @@
+import type { RecordText } from "../chain/record-texts.ts";
 import type { ObjectDetails } from "../stores/stores.ts";
 import type { ChainName } from "./manifest.ts";
 
@@ -33,12 +34,6 @@ export interface Step {
   readonly details: ObjectDetails;
   /** In the order in which to store it. */
   readonly payload: readonly Payload[];
-}
-
-/** A record's name and content. */
-export interface RecordText {
-  readonly name: string;
-  readonly text: string;
 }
 
 /** A step of a delta. */

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { isRecordName, recordName, recordPrefix } from "../chain/record.ts";
+import { recordName, recordPrefix } from "../chain/record.ts";
+import { listRecords } from "../chain/record-texts.ts";
 import { emptyTree } from "../lib/object-id.ts";
-import { inParallel } from "../lib/parallel.ts";
+import { inOrder } from "../lib/parallel.ts";
+import { type ChangingState, changingState } from "../mirror/changing-state.ts";
 import { type CompleteMirrorStep, type MirrorRecord, parseMirrorRecord } from "../mirror/record.ts";
-import { applyChanges, noState, type State, stateId } from "../mirror/state.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import { checkUnfinished } from "./check-record.ts";
 import { type Finding, problem } from "./finding.ts";
@@ -33,17 +34,14 @@ export interface MirrorChain {
  * @throws StoreError
  */
 export async function readMirror(objects: ObjectStore, onProgress: OnProgress): Promise<MirrorChain> {
-  const names: string[] = [];
-  for await (const { name } of objects.list(recordPrefix)) if (isRecordName(name)) names.push(name);
+  const names = await listRecords(objects);
   const follower = followMirror();
-  for (let first = 0; first < names.length; first += readsAtOnce) {
-    const some = names.slice(first, first + readsAtOnce);
-    const texts = await inParallel(some, readsAtOnce, async (name) => (await objects.get(name))?.text);
-    for (const [index, text] of texts.entries()) {
-      const place = first + index + 1;
-      if (text !== undefined) follower.add(some[index] ?? "", text, place === names.length);
-      onProgress(`Reading records: ${place} of ${names.length}`);
-    }
+  const texts = inOrder(names, readsAtOnce, async (name) => (await objects.get(name))?.text);
+  let read = 0;
+  for await (const text of texts) {
+    const name = names[read++] ?? "";
+    if (text !== undefined) follower.add(name, text, read === names.length);
+    onProgress(`Reading records: ${read} of ${names.length}`);
   }
   return { steps: follower.steps, findings: follower.findings, records: names.length };
 }
@@ -65,24 +63,24 @@ function followMirror() {
   /** Undefined behind a record that is not there, or unreadable. */
   let before: Before | undefined;
   /** The state after the last record, and whether all changes that led to it are known. */
-  let state: State = noState;
+  const state = changingState();
   let isKnown = true;
 
   const addComplete = (name: string, text: string, record: CompleteMirrorStep) => {
     const link = before?.accused ? undefined : checkLink(name, record, before, expected === 2);
     if (link) findings.push(link);
     const isForeign = link?.code === "record-foreign";
-    const next = applyChanges(state, record.head, record.refs);
-    const leadsThere = stateId(next) === record.to;
+    const startsThere = startsAt(state, record);
+    if (!isForeign) state.apply(record);
+    const leadsThere = !isForeign && state.id() === record.to;
     const reason = isForeign || link?.object === name ? undefined : contradiction(record, before);
-    const wrongRefs = isKnown && !isForeign && (!leadsThere || !startsAt(state, record));
+    const wrongRefs = isKnown && !isForeign && (!leadsThere || !startsThere);
     if (reason !== undefined || wrongRefs) {
       findings.push(
         changed(name, reason ?? "its refs do not lead from the state before to the one it names"),
       );
     }
-    if (!isForeign) state = next;
-    isKnown = leadsThere && !isForeign;
+    isKnown = leadsThere;
     const accused = isForeign || wrongRefs || reason !== undefined || link?.object === name;
     before = { name, hash: sha256(text), record, accused };
     const { number, to, head, pack, replaces, packs, lfs, lfsMissing, refs } = record;
@@ -165,10 +163,8 @@ function contradiction(
 }
 
 /** Whether the old ids of a record's changes are those of the state before. */
-function startsAt(state: State, { refs }: CompleteMirrorStep): boolean {
-  const ids = new Map(state.refs.map(({ name, id }) => [name, id]));
-  return refs.every(([name, from]) => (ids.get(name) ?? null) === from);
-}
+const startsAt = (state: ChangingState, { refs }: CompleteMirrorStep): boolean =>
+  refs.every(([name, from]) => (state.idOf(name) ?? null) === from);
 
 function parse(text: string): MirrorRecord | string {
   try {

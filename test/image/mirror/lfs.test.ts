@@ -200,7 +200,7 @@ test("a file whose end is wrong is not stored in S3, and leaves no upload", asyn
   expect(await mirrored.run({ objects })).toMatchObject({ steps: [{ lfs: [{ oid }] }] });
   expect(oidOf(Buffer.from(await aws.body(bucket, key)))).toBe(oid);
   const folder = join(mirrored.root, "restored.git");
-  await restore(objects, folder, {}, () => {});
+  await restore(objects, folder, {}, { signal: new AbortController().signal, onProgress() {} });
   expect(oidOf(await readFile(join(folder, largeFileName({ oid }))))).toBe(oid);
 });
 

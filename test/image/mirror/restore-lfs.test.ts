@@ -30,7 +30,8 @@ afterEach(async () => {
   await mirrored[Symbol.asyncDispose]();
   await server[Symbol.asyncDispose]();
 });
-const restoreStep = (step?: number) => restore(mirrored.objects, folder, step ? { step } : {}, () => {});
+const quietly = { signal: new AbortController().signal, onProgress() {} };
+const restoreStep = (step?: number) => restore(mirrored.objects, folder, step ? { step } : {}, quietly);
 const path = (oid: string) => join(folder, largeFileName({ oid }));
 const has = (oid: string) => existsSync(path(oid));
 

@@ -6,7 +6,7 @@ import { s3Objects } from "../../../image/stores/s3.ts";
 import { startAws } from "../../fixtures/aws.ts";
 import { git } from "../../fixtures/git.ts";
 import { type MirroredRepository, makeMirroredRepository } from "../../fixtures/mirrored-repository.ts";
-import { runWorker } from "../../fixtures/worker.ts";
+import { runWorker, startWorker } from "../../fixtures/worker.ts";
 
 setDefaultTimeout(60_000);
 
@@ -27,7 +27,8 @@ async function step(text: string): Promise<string> {
   await mirrored.run();
   return commit;
 }
-const restoreHere = (moment = {}, objects = mirrored.objects) => restore(objects, folder, moment, () => {});
+const quietly = { signal: new AbortController().signal, onProgress() {} };
+const restoreHere = (moment = {}, objects = mirrored.objects) => restore(objects, folder, moment, quietly);
 const inRestored = async (...args: string[]) => (await git(["--git-dir", folder, ...args])).toString().trim();
 const content = () => inRestored("show", "HEAD:file");
 const packs = async () =>
@@ -69,7 +70,7 @@ describe("restore", () => {
 
   test("leaves a folder with something else in it alone", async () => {
     await writeFile(join(mirrored.root, "precious"), "work\n");
-    const taken = restore(mirrored.objects, mirrored.root, {}, () => {});
+    const taken = restore(mirrored.objects, mirrored.root, {}, quietly);
     await expect(taken).rejects.toMatchObject({ code: "folder-taken" });
     expect(await readFile(join(mirrored.root, "precious"), "utf8")).toBe("work\n");
     await git(["init", "--quiet", "--bare", folder]);
@@ -96,6 +97,44 @@ describe("restore", () => {
     const record = await readFile(path, "utf8");
     await writeFile(path, record.replace('"gitVersion":"', '"gitVersion":"x'));
     await expect(restoreHere()).rejects.toMatchObject({ code: "mirror-damaged" });
+  });
+
+  test("stops at its signal, leaves no part of a file, and continues the next time", async () => {
+    const stop = new AbortController();
+    const { objects } = mirrored;
+    const read = async function* (name: string) {
+      for await (const chunk of objects.read(name)) {
+        yield chunk.subarray(0, 10);
+        stop.abort(new Error("stopped"));
+        yield chunk.subarray(10);
+      }
+    };
+    const stopped = restore({ ...objects, read }, folder, {}, { signal: stop.signal, onProgress() {} });
+    await expect(stopped).rejects.toThrow("stopped");
+    expect((await readdir(join(folder, "objects/pack"))).filter((name) => !/\.idx$/.test(name))).toEqual([]);
+    await restoreHere();
+    expect(await content()).toBe("two");
+    await inRestored("fsck", "--full");
+  });
+
+  test("ends at once with SIGINT, and says so", async () => {
+    await using aws = await startAws();
+    const bucket = await aws.createBucket();
+    const there = s3Objects(aws.s3, undefined, `${bucket}/api.git`, new AbortController().signal);
+    await mirrored.run({ objects: there });
+    const asked = Promise.withResolvers<void>();
+    const how = () => {
+      asked.resolve();
+      return "hang" as const;
+    };
+    aws.fail({ operation: "GetObject", path: ".pack", how });
+    const args = ["local", "restore", `s3://${bucket}/api.git`, folder];
+    const running = await startWorker(aws.environment, { args });
+    await asked.promise;
+    running.process.kill("SIGINT");
+    const ended = await running.finished;
+    expect(ended).toMatchObject({ status: 130, events: [{ event: "failed", code: "stopped" }] });
+    expect(ended.seconds).toBeLessThan(20);
   });
 
   test("is a command, for a folder and for S3", async () => {
