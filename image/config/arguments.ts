@@ -14,20 +14,20 @@ export interface Arguments {
   readonly problems: readonly string[];
 }
 
-/** Each command, what it is followed by (REPO... for any number), and its options. */
+/** Each command, what it is followed by (REPO... for any number, brackets for what may be left out), and its options. */
 const commands = {
   collect: { operands: "REPO...", options: [] },
   verify: { operands: "REPO...", options: ["replay", "part", "lock-days"] },
   mirror: { operands: "REPO...", options: [] },
-  restore: { operands: "PLACE DIR", options: ["at", "step"] },
+  restore: { operands: "PLACE [DIR]", options: ["at", "step", "push", "exact"] },
   export: { operands: "PLACE", options: ["since", "output"] },
   import: { operands: "DELTA PLACE", options: [] },
 } as const;
 export type Command = keyof typeof commands;
 
 /** The options that take no value, and those that do. */
-const flags = ["replay"] as const;
-const values = ["at", "step", "part", "lock-days", "since", "output"] as const;
+const flags = ["replay", "exact"] as const;
+const values = ["at", "step", "part", "lock-days", "since", "output", "push"] as const;
 export type Options = { readonly [Name in (typeof flags)[number]]?: boolean } & {
   readonly [Name in (typeof values)[number]]?: string;
 };
@@ -70,7 +70,9 @@ export function parseArguments(argv: readonly string[]): Arguments {
       `${operands.join(" ")}: the worker accepts verify, --replay, --part and --lock-days, and reads everything else from its environment.`,
     );
   }
-  if (!isMany && operands.length !== expected.split(" ").length) {
+  const places = expected.split(" ");
+  const least = places.filter((place) => !place.startsWith("[")).length;
+  if (!isMany && (operands.length < least || operands.length > places.length)) {
     problems.push(`${command} is followed by ${expected}; see --help.`);
   }
   const { help, ...options } = parsed.values as Options & { readonly help?: boolean };
@@ -81,6 +83,7 @@ export const usage = `Usage: npm start -- [REPO...]
        npm start -- verify [--replay] [--part N/T] [--lock-days N] [REPO | PLACE...]
        npm start -- mirror [REPO...]
        npm start -- restore PLACE DIR [--at TIME | --step N]
+       npm start -- restore PLACE [DIR] --push URL [--exact] [--at TIME | --step N]
        npm start -- export PLACE [--since N] --output DELTA
        npm start -- import DELTA PLACE
 
@@ -97,6 +100,8 @@ The first time, everything is collected (a baseline).
   --lock-days  extends the Object Lock of everything in a mirror to N days from now, where less than half is left
   mirror     keeps all branches and tags, with every past state, in a bare repository that plain git can clone
   restore    makes a bare repository in DIR of the mirror in PLACE, a folder or s3://bucket/prefix, as it is or was
+  --push     pushes that state to the repository at URL, and compares its refs afterwards
+  --exact    deletes there what was never in the mirror, too
   export     writes all steps of a mirror or of diffs, or those since step N, as one file; - is stdout
   import     adds such a file, - for stdin, to a place without a network; it is refused unless it is whole and fits
 

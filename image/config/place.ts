@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ConfigError } from "../lib/errors.ts";
-import type { Options } from "./arguments.ts";
+import type { Arguments, Options } from "./arguments.ts";
 
 /** Where results are that a command reads: a folder, or a `bucket/prefix` of S3. */
 export type Place = { readonly folder: string } | { readonly destination: string };
@@ -54,4 +54,29 @@ export function parseMoment({ at, step }: Options): { readonly at?: Date; readon
   if (time && Number.isNaN(time.getTime()))
     throw new ConfigError(["--at is no time; write it as in 2026-01-02T00:00:00Z."]);
   return { ...(time && { at: time }), ...(step && { step: Number(step) }) };
+}
+
+/** What `restore` makes: a repository in this folder, one on a host, or both. */
+export interface Target {
+  readonly folder: string | undefined;
+  /** The URL or path of the repository to push to. */
+  readonly push: string | undefined;
+  /** Whether refs that the mirror never had are deleted there. */
+  readonly exact: boolean;
+}
+
+/** An option without its value is `true`, whatever its type says. */
+const isText = (value: unknown) => typeof value === "string" && value !== "";
+
+/** Parses the operands and options of `restore`. @throws ConfigError with every mistake */
+export function parseTarget({ operands: [, folder], options: { push, exact } }: Arguments): Target {
+  const problems = [
+    ...(folder || push !== undefined
+      ? []
+      : ["restore is followed by PLACE and DIR, unless --push names a repository."]),
+    ...(push === undefined || isText(push) ? [] : ["--push names no repository: give a URL or a path."]),
+    ...(exact && push === undefined ? ["--exact is an option of --push."] : []),
+  ];
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { folder, push, exact: exact === true };
 }

@@ -22,17 +22,26 @@ export interface Advertisement {
 /** What a list of refs may hold. The largest repositories have some 100,000 branches and tags. */
 export const refLimits = { bytes: 64 * 1024 * 1024, packets: 500_000 };
 
-/** Reads an advertisement. Sources: https://git-scm.com/docs/protocol-v2, https://git-scm.com/docs/pack-protocol */
-export async function readAdvertisement(answer: AsyncIterable<Uint8Array>): Promise<Advertisement> {
+/** Hosts have many more refs that nobody follows, of pull requests for example. */
+const branchesAndTags = /^(HEAD|refs\/(heads|tags)\/.*(?<!\^\{\}))$/;
+
+/**
+ * Reads an advertisement. Sources: https://git-scm.com/docs/protocol-v2, https://git-scm.com/docs/pack-protocol
+ * @param names of the refs to return
+ */
+export async function readAdvertisement(
+  answer: AsyncIterable<Uint8Array>,
+  names: RegExp = branchesAndTags,
+): Promise<Advertisement> {
   const packets = readPackets(answer, refLimits);
   try {
-    return await parse(packets);
+    return await parse(packets, names);
   } finally {
     await packets.close();
   }
 }
 
-async function parse(packets: PacketReader): Promise<Advertisement> {
+async function parse(packets: PacketReader, names: RegExp): Promise<Advertisement> {
   let first = textOf(await packets.next());
   if (first?.startsWith("# service=")) {
     if ((await packets.next()) !== 0) throw notGit("its header does not end");
@@ -61,9 +70,7 @@ async function parse(packets: PacketReader): Promise<Advertisement> {
     // The line of a tag follows at once with what it leads to.
     const last = refs.at(-1);
     if (last && name === `${last.name}^{}`) refs[refs.length - 1] = { ...last, peeled: commit };
-    // Hosts have many more refs that nobody follows, of pull requests for example.
-    else if (/^(HEAD|refs\/(heads|tags)\/.*(?<!\^\{\}))$/.test(name))
-      refs.push({ name, commit, target: targets.get(name) });
+    else if (names.test(name)) refs.push({ name, commit, target: targets.get(name) });
   };
   add(line);
   for await (const next of packets.linesUntil(0)) add(next);

@@ -18,14 +18,18 @@ interface Answer {
   readonly message: string;
 }
 
+/** What a token allows. */
+export type Access = "read" | "write";
+
 const spareMilliseconds = 5 * 60_000;
 const answerBytes = 1024 * 1024;
 
 /**
  * Requests tokens one by one, and keeps them. An app is installed on an account, once. So all repositories of an owner
  * share a token, and an hour of 300 of them takes two requests.
+ * @param access what the tokens allow to do with the contents of repositories
  */
-export function openAppTokens(hostOf: (location: Location) => Host): AppTokens {
+export function openAppTokens(hostOf: (location: Location) => Host, access: Access): AppTokens {
   const apps = new Map<string, { readonly slot: Slots; readonly installations: Map<string, Installation> }>();
   return {
     async of(app, location, signal) {
@@ -49,7 +53,7 @@ export function openAppTokens(hostOf: (location: Location) => Host): AppTokens {
       try {
         const token = known();
         if (token !== undefined) return token;
-        const made = await makeToken(app, repository, request);
+        const made = await makeToken(app, repository, access, request);
         installations.set(owner, made);
         if ("error" in made) throw made.error;
         return made.token;
@@ -61,13 +65,14 @@ export function openAppTokens(hostOf: (location: Location) => Host): AppTokens {
 }
 
 /**
- * Makes a token for the repositories of the app's installation, to read their contents.
+ * Makes a token for the repositories of the app's installation, to access their contents.
  * Source: https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app
  * @throws GitError where this repository has none
  */
 async function makeToken(
   app: GitHubApp,
   { owner, name }: { readonly owner: string; readonly name: string },
+  access: Access,
   request: (path: string, body?: object) => Promise<Answer>,
 ): Promise<Installation> {
   const installation = await request(`/repos/${owner}/${name}/installation`);
@@ -78,9 +83,9 @@ async function makeToken(
   const { id } = installation.body;
   if (typeof id !== "number") throw notGitHub(installation);
   const path = `/app/installations/${id}/access_tokens`;
-  const made = await request(path, { permissions: { contents: "read" } });
+  const made = await request(path, { permissions: { contents: access } });
   if (made.status === 403 && /suspended/i.test(made.message)) return { error: suspended(app, owner) };
-  if (made.status === 422) return { error: notPermitted(app, owner, made) };
+  if (made.status === 422) return { error: notPermitted(app, owner, access, made) };
   if (made.status !== 201) throw refusal(app, made);
   const { token, expires_at } = made.body;
   const end = Date.parse(String(expires_at));
@@ -159,11 +164,11 @@ const suspended = ({ id }: GitHubApp, owner: string) =>
     `Unsuspend it in the settings of ${owner}, under Installed GitHub Apps.`,
   );
 
-const notPermitted = ({ id }: GitHubApp, owner: string, { message }: Answer) =>
+const notPermitted = ({ id }: GitHubApp, owner: string, access: Access, { message }: Answer) =>
   new GitError(
     "git-denied",
-    `The GitHub App ${id} may not read contents on ${owner} (HTTP status 422: ${message}).`,
-    `Give the app the repository permission Contents: Read-only, and accept the change in the settings of ${owner}.`,
+    `The GitHub App ${id} may not ${access} contents on ${owner} (HTTP status 422: ${message}).`,
+    `Give the app the repository permission Contents: ${access === "read" ? "Read-only" : "Read and write"}, and accept the change in the settings of ${owner}.`,
   );
 
 const notGitHub = ({ status }: Answer) =>

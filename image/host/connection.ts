@@ -98,7 +98,8 @@ export function openConnection(
   };
 }
 
-const redacted = (error: unknown, redact: (text: string) => string): unknown =>
+/** Returns an error without the credentials that the host's words in it may repeat. */
+export const redacted = (error: unknown, redact: (text: string) => string): unknown =>
   error instanceof GitError ? new GitError(error.code, redact(error.message), error.remedy) : error;
 
 async function listRefs(
@@ -267,7 +268,7 @@ async function* closing(
 }
 
 /** Streams band 1 of an answer. Band 2 is progress, and band 3 an error. */
-async function* sideband(
+export async function* sideband(
   answer: PacketReader,
   onProgress: ((line: string) => void) | undefined,
   first?: Buffer,

@@ -1,4 +1,4 @@
-import { openAppTokens } from "./app-tokens.ts";
+import { type Access, openAppTokens } from "./app-tokens.ts";
 import { type Configured, isApp } from "./credentials.ts";
 import { type AppTokens, apiOf } from "./github-app.ts";
 import { type Host, type HostLimits, openHost } from "./host.ts";
@@ -14,8 +14,15 @@ export interface Hosts {
   readonly appTokens: AppTokens;
 }
 
-/** @param authorities certificates in PEM to trust instead of the usual ones */
-export function openHosts(limits: HostLimits, authorities: string | undefined): Hosts {
+/**
+ * @param authorities certificates in PEM to trust instead of the usual ones
+ * @param access what the tokens of GitHub Apps are for
+ */
+export function openHosts(
+  limits: HostLimits,
+  authorities: string | undefined,
+  access: Access = "read",
+): Hosts {
   const open = () => {
     const hosts = new Map<string, Host>();
     return ({ url }: Location): Host => {
@@ -35,6 +42,6 @@ export function openHosts(limits: HostLimits, authorities: string | undefined): 
       if (!isApp(configured)) return until;
       return Math.max(until, of({ ...location, url: apiOf(location.url) }).pausedUntil());
     },
-    appTokens: openAppTokens(of),
+    appTokens: openAppTokens(of, access),
   };
 }

@@ -5,12 +5,11 @@ import { codeCommitRegion } from "./codecommit.ts";
 import { type Configured, type Credentials, currentCredentials, isApp, type SignIn } from "./credentials.ts";
 import { ownerAndName } from "./github-app.ts";
 import type { Host } from "./host.ts";
-import type { HttpAnswer } from "./http.ts";
+import type { HttpAnswer, HttpRequest } from "./http.ts";
 import type { Location } from "./location.ts";
 import { redactor } from "./redact.ts";
-import { agent, type Transport } from "./transport.ts";
+import { agent, type Service, type Transport } from "./transport.ts";
 
-const service = "git-upload-pack";
 const redirectsFollowed = 5;
 
 /** Speaks to a host over HTTP. Source: https://git-scm.com/docs/http-protocol */
@@ -19,14 +18,16 @@ export function httpTransport(
   location: Location,
   configured: Configured,
   signIn: SignIn,
+  service: Service,
 ): Transport {
   /** Where the repository is, which a redirect of the first request can change. */
   let base = location;
   const credentialId = idOf(location, configured);
+  const caller = { configured, credentialId, service };
   let redact = redactor(isApp(configured) ? undefined : configured);
 
   const send = async (
-    { url, body, headers }: { url: string; body?: Uint8Array; headers: Record<string, string> },
+    { url, body, headers }: Pick<HttpRequest, "url" | "body" | "headers">,
     signal: AbortSignal,
   ): Promise<HttpAnswer> => {
     // Read each time: CodeCommit's signature is valid for some 15 minutes, an app's token for an hour.
@@ -58,7 +59,7 @@ export function httpTransport(
           base = redirected(base, target, answer);
           continue;
         }
-        return expect(answer, `application/x-${service}-advertisement`, configured, credentialId);
+        return expect(answer, `application/x-${service}-advertisement`, caller);
       }
     },
     async post(body, signal) {
@@ -72,7 +73,7 @@ export function httpTransport(
         answer.cancel();
         throw refused(`HTTP status ${answer.status}`);
       }
-      return expect(answer, `application/x-${service}-result`, configured, credentialId);
+      return expect(answer, `application/x-${service}-result`, caller);
     },
     redact: (text) => redact(text),
   };
@@ -86,12 +87,20 @@ function idOf({ url }: Location, configured: Configured): string | undefined {
   return `${configured.user}:${configured.password}`;
 }
 
+/** Who asks a host, and for what. */
+interface Caller {
+  readonly configured: Configured;
+  readonly credentialId: string | undefined;
+  readonly service: Service;
+}
+
 /** What to do when a host denies access. CodeCommit has no credentials of its own: AWS's sign in. */
-function remedyFor(configured: Configured, credentialId: string | undefined): string {
-  if (configured) return "Check the credentials, and their permission to read this repository.";
+function remedyFor({ configured, credentialId, service }: Caller): string {
+  const [action, right] = service === "git-upload-pack" ? ["read", "GitPull"] : ["write to", "GitPush"];
+  if (configured) return `Check the credentials, and their permission to ${action} this repository.`;
   return credentialId === undefined
-    ? "Configure credentials that may read this repository, or check the URL."
-    : "Allow the task role codecommit:GitPull on this repository, or check the URL.";
+    ? `Configure credentials that may ${action} this repository, or check the URL.`
+    : `Allow the task role codecommit:${right} on this repository, or check the URL.`;
 }
 
 export const basic = ({ user, password }: Credentials) =>
@@ -111,21 +120,14 @@ function redirected(from: Location, target: string, answer: HttpAnswer): Locatio
 }
 
 /** Returns the body of an answer of this type. @throws GitError for every other status or type */
-function expect(
-  answer: HttpAnswer,
-  type: string,
-  configured: Configured,
-  credentialId: string | undefined,
-): AsyncIterable<Uint8Array> {
+function expect(answer: HttpAnswer, type: string, caller: Caller): AsyncIterable<Uint8Array> {
   const contentType = answer.headers.get("content-type") ?? "";
   if (answer.status === 200 && contentType.split(";")[0]?.trim() === type) return answer.body;
   answer.cancel();
-  throw answer.status === 200
-    ? notGit(`its type is "${shown(contentType)}"`)
-    : statusError(answer, configured, credentialId);
+  throw answer.status === 200 ? notGit(`its type is "${shown(contentType)}"`) : statusError(answer, caller);
 }
 
-function statusError(answer: HttpAnswer, configured: Configured, credentialId: string | undefined): GitError {
+function statusError(answer: HttpAnswer, caller: Caller): GitError {
   const { status, headers } = answer;
   if (isRedirect(answer)) return moved(answer, `to ${shown(headers.get("location") ?? "")}`);
   if (status === 401 || status === 403) {
@@ -134,14 +136,14 @@ function statusError(answer: HttpAnswer, configured: Configured, credentialId: s
     return new GitError(
       "git-denied",
       `The host denied access (HTTP status ${status}${asked}).`,
-      remedyFor(configured, credentialId),
+      remedyFor(caller),
     );
   }
   if (status === 404 || status === 410 || status === 451) {
     return new GitError(
       "git-not-found",
       `The repository does not exist, or these credentials may not see it (HTTP status ${status}).`,
-      isApp(configured)
+      isApp(caller.configured)
         ? "Check the URL, and that the installation of the GitHub App may access this repository."
         : "Check the URL and the credentials.",
     );

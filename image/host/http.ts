@@ -7,7 +7,8 @@ export interface HttpRequest {
   readonly method: "GET" | "POST";
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array;
+  /** A stream is read as fast as it is sent. */
+  readonly body?: Uint8Array | AsyncIterable<Uint8Array>;
 }
 
 export interface HttpAnswer {
@@ -40,13 +41,20 @@ export async function sendRequest(
     clearTimeout(timer);
     timer = setTimeout(() => stalled.abort(), stallMilliseconds);
   };
+  const isWhole = body === undefined || body instanceof Uint8Array;
+  async function* sent(source: AsyncIterable<Uint8Array>) {
+    for await (const chunk of source) {
+      watch();
+      yield chunk;
+    }
+  }
   const send = () =>
     fetch(url, {
       method,
       headers,
       redirect: "manual",
       signal: either,
-      ...(body && { body }),
+      ...(body && { body: isWhole ? body : sent(body) }),
       ...(authorities && { tls: { ca: authorities } }),
     });
   const fail = (error: unknown): never => {
@@ -57,8 +65,11 @@ export async function sendRequest(
   watch();
   let response: Response;
   try {
-    // A kept connection may be closed by the host at the very moment of the request. No request changes anything there.
-    response = await send().catch((error) => (error.code === "ECONNRESET" ? send() : Promise.reject(error)));
+    // A kept connection may be closed by the host at the very moment of the request. A request may come twice: none
+    // changes anything there, but for a push, which names the old values of the refs.
+    response = await send().catch((error) =>
+      error.code === "ECONNRESET" && isWhole ? send() : Promise.reject(error),
+    );
   } catch (error) {
     release();
     return fail(error);

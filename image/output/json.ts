@@ -65,12 +65,13 @@ export function jsonVerifyReport(write: Write): VerifyReport {
 export const writeConfigError = (write: Write, { code, problems, remedy }: ConfigError) =>
   eventWriter(write)("failed", { code, problems, remedy });
 
-/** Reports a restoration as one JSON line. */
+/** Reports a restoration as JSON lines. */
 export function jsonRestoreReport(write: Write): RestoreReport {
   const event = eventWriter(write);
   return {
     progress() {},
     restored: (facts) => event("restored", facts),
+    pushed: (facts) => event("pushed", facts),
     failed: (facts) => event("failed", facts),
   };
 }

@@ -73,6 +73,16 @@ export function terminalRestoreReport(stream: NodeJS.WriteStream, place: string)
     progress: (line) => lines.show(place, line),
     restored: ({ folder, step, state }) =>
       finish(`✓ ${place}\n  step ${step}, state ${state}\n  ${folder}\n`),
+    pushed: ({ url, step, state, created, updated, deleted, unchanged, left, head }) => {
+      const counts = `${created} created, ${updated} updated, ${deleted} deleted, ${unchanged} unchanged`;
+      const lines = [
+        `step ${step}, state ${state}`,
+        `${url}: ${counts}`,
+        ...left.map((ref) => `· ${ref} was never in the mirror, and is left alone`),
+        ...(head ? [`! HEAD is ${head.found ?? "nothing"} there, and ${head.wanted} in the mirror`] : []),
+      ];
+      finish(`✓ ${place}\n${lines.map((line) => `  ${line}\n`).join("")}`);
+    },
     failed: ({ code, message, remedy }) => finish(`✗ ${place}\n  ${message} [${code}]\n  ${remedy}\n`),
   };
 }

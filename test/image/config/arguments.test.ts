@@ -33,6 +33,15 @@ test.each([
     "local export a --since 3 --output -",
     { local: true, command: "export", operands: ["a"], options: { since: "3", output: "-" } },
   ],
+  [
+    "local restore a.git --push https://host/b.git --exact",
+    {
+      local: true,
+      command: "restore",
+      operands: ["a.git"],
+      options: { push: "https://host/b.git", exact: true },
+    },
+  ],
   ["local import - a", { local: true, command: "import", operands: ["-", "a"] }],
 ])("%p is accepted", (line, expected) => {
   expect(parseArguments(line.split(" ").filter(Boolean))).toEqual({ ...defaults, ...expected } as never);
@@ -43,8 +52,10 @@ test.each([
   ["local -x", /^-x is not an option/],
   ["--replay", /^--replay is an option of verify alone/],
   ["--part 1/2", /^--part is an option of verify alone/],
-  ["local restore a", /^restore is followed by PLACE DIR/],
+  ["local restore", /^restore is followed by PLACE \[DIR\]/],
+  ["local restore a b c", /^restore is followed by PLACE \[DIR\]/],
   ["local --step 3", /^--step is an option of restore alone/],
+  ["local --push a", /^--push is an option of restore alone/],
   ["local import a", /^import is followed by DELTA PLACE/],
   ["a b", /^a b: the worker accepts verify, --replay, --part and --lock-days, and/],
 ])("%p is a mistake", (line, problem) => {

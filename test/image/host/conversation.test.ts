@@ -52,7 +52,7 @@ test.each([
   const real = uploadPack(await repository.git("rev-parse", "--absolute-git-dir"), protocol);
   const recording: Transport = {
     advertise: async (signal) => record(real.advertise(signal)),
-    post: async (body, signal) => record(real.post(body, signal)),
+    post: async (body, signal) => record(real.post(body as Uint8Array, signal)),
     redact: (text) => text,
   };
   async function* record(answer: Promise<AsyncIterable<Uint8Array>>) {

@@ -1,0 +1,60 @@
+import { readLocalRepositories } from "../config/local-repositories.ts";
+import { readSettings } from "../config/settings.ts";
+import { connect, connectToPush } from "../fetch/connect.ts";
+import { awsIdentity } from "../host/codecommit.ts";
+import { HostPaused } from "../host/host.ts";
+import { openHosts } from "../host/hosts.ts";
+import type { Environment } from "../lib/environment.ts";
+import { wait } from "../lib/wait.ts";
+import { type Pushed, type PushOptions, pushState } from "../mirror/push.ts";
+import type { State } from "../mirror/state.ts";
+import type { PushedRefs } from "../run/restore-report.ts";
+
+/** A repository that a state is pushed to. */
+export interface PushTarget {
+  readonly url: string;
+  /** Pushes a state, which the repository in a folder has. @throws GitError */
+  push(folder: string, state: State, options: PushOptions): Promise<Pushed & PushedRefs>;
+}
+
+/** Opens what a person names after --push. Undefined where nothing is named. @throws ConfigError */
+export function openPushTarget(name: string | undefined, environment: Environment): PushTarget | undefined {
+  // An option without its value is `true`, which is reported elsewhere.
+  if (typeof name !== "string" || name === "") return undefined;
+  const settings = readSettings(environment, new Date());
+  const [repository] = readLocalRepositories([name], environment, process.cwd());
+  if (repository === undefined) throw new Error("No repository was read.");
+  const { location, credentials } = repository;
+  const limits = {
+    concurrency: settings.hostConcurrency,
+    requestsPerSecond: settings.hostRequestsPerSecond,
+    longestPauseSeconds: settings.timeoutSeconds,
+  };
+  const network = { hosts: openHosts(limits, settings.authorities, "write"), identity: awsIdentity() };
+  return {
+    url: location.url,
+    async push(folder, state, options) {
+      const { signal, onProgress } = options;
+      const host = connectToPush(location, credentials, network, signal, onProgress);
+      const pushed = await patiently(signal, () => pushState(folder, state, host, options));
+      const reader = connect(location, credentials, network, signal, undefined);
+      const refs = await patiently(signal, () => reader.refs("HEAD"));
+      const target = refs.find(({ name }) => name === "HEAD");
+      const found = target ? (target.target ?? target.commit) : null;
+      const wanted = state.head.replace(/^ref: /, "");
+      return { ...pushed, head: found === wanted ? null : { wanted, found } };
+    },
+  };
+}
+
+/** Works again after each pause that the host asks for, which it does not do for ever. */
+async function patiently<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof HostPaused)) throw error;
+      await wait(error.until - Date.now(), signal);
+    }
+  }
+}
