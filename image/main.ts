@@ -3,6 +3,7 @@ import { exportChain } from "./commands/export.ts";
 import { importChain } from "./commands/import.ts";
 import { restoreMirror } from "./commands/restore.ts";
 import { run } from "./commands/run.ts";
+import { show } from "./commands/show.ts";
 import { verify } from "./commands/verify.ts";
 import { messagesOf } from "./commands/write.ts";
 import { type Command, parseArguments, usage } from "./config/arguments.ts";
@@ -29,6 +30,7 @@ const commands: Readonly<Record<Command, Run>> = {
   mirror: run,
   verify,
   restore: restoreMirror,
+  show,
   export: exportChain,
   import: importChain,
 };

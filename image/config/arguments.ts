@@ -20,6 +20,7 @@ const commands = {
   verify: { operands: "REPO...", options: ["replay", "part", "lock-days"] },
   mirror: { operands: "REPO...", options: [] },
   restore: { operands: "PLACE [DIR]", options: ["at", "step", "push", "exact"] },
+  show: { operands: "PLACE REF:PATH", options: ["at", "step"] },
   export: { operands: "PLACE", options: ["since", "output"] },
   import: { operands: "DELTA PLACE", options: [] },
 } as const;
@@ -84,6 +85,7 @@ export const usage = `Usage: npm start -- [REPO...]
        npm start -- mirror [REPO...]
        npm start -- restore PLACE DIR [--at TIME | --step N]
        npm start -- restore PLACE [DIR] --push URL [--exact] [--at TIME | --step N]
+       npm start -- show PLACE REF:PATH [--at TIME | --step N]
        npm start -- export PLACE [--since N] --output DELTA
        npm start -- import DELTA PLACE
 
@@ -102,6 +104,7 @@ The first time, everything is collected (a baseline).
   restore    makes a bare repository in DIR of the mirror in PLACE, a folder or s3://bucket/prefix, as it is or was
   --push     pushes that state to the repository at URL, and compares its refs afterwards
   --exact    deletes there what was never in the mirror, too
+  show       writes one file of the mirror to stdout, or the names in a folder, without a clone
   export     writes all steps of a mirror or of diffs, or those since step N, as one file; - is stdout
   import     adds such a file, - for stdin, to a place without a network; it is refused unless it is whole and fits
 

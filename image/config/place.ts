@@ -80,3 +80,11 @@ export function parseTarget({ operands: [, folder], options: { push, exact } }: 
   if (problems.length > 0) throw new ConfigError(problems);
   return { folder, push, exact: exact === true };
 }
+
+/** Parses REF:PATH; an empty path is the topmost folder. @throws ConfigError */
+export function parsePath(text: string): { readonly ref: string; readonly path: string } {
+  // The name of a ref has no colon.
+  const [, ref, path] = /^([^:]+):(.*)$/s.exec(text) ?? [];
+  if (ref !== undefined && path !== undefined) return { ref, path };
+  throw new ConfigError([`"${text}" is no REF:PATH; write it as in main:docs/index.md.`]);
+}

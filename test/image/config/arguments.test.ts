@@ -42,6 +42,10 @@ test.each([
       options: { push: "https://host/b.git", exact: true },
     },
   ],
+  [
+    "local show a.git main:docs/a.md",
+    { local: true, command: "show", operands: ["a.git", "main:docs/a.md"] },
+  ],
   ["local import - a", { local: true, command: "import", operands: ["-", "a"] }],
 ])("%p is accepted", (line, expected) => {
   expect(parseArguments(line.split(" ").filter(Boolean))).toEqual({ ...defaults, ...expected } as never);
@@ -54,7 +58,8 @@ test.each([
   ["--part 1/2", /^--part is an option of verify alone/],
   ["local restore", /^restore is followed by PLACE \[DIR\]/],
   ["local restore a b c", /^restore is followed by PLACE \[DIR\]/],
-  ["local --step 3", /^--step is an option of restore alone/],
+  ["local show a", /^show is followed by PLACE REF:PATH/],
+  ["local --step 3", /^--step is an option of restore and show alone/],
   ["local --push a", /^--push is an option of restore alone/],
   ["local import a", /^import is followed by DELTA PLACE/],
   ["a b", /^a b: the worker accepts verify, --replay, --part and --lock-days, and/],
