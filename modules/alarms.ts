@@ -11,6 +11,8 @@ import type { Collection } from "./collection.ts";
 import { CONTAINER } from "./container.ts";
 import { drillSuffix } from "./drill.ts";
 import { policyDocument, type Statement } from "./iam.ts";
+import { RefAlarm, refAlarmName } from "./ref-alarm.ts";
+import { hasMirror } from "./repository.ts";
 import { longestGapHours } from "./schedule-gap.ts";
 import type { Task } from "./task.ts";
 
@@ -28,7 +30,7 @@ export interface AlarmsProps {
   readonly kmsKey?: string;
 }
 
-/** Notifies the subscribers of a topic of runs that failed, could not be started, or are missing. */
+/** Notifies the subscribers of a topic of runs that failed, could not be started, or are missing, and of refs that lost something. */
 export class Alarms extends Construct {
   readonly topicArn: string;
 
@@ -40,7 +42,14 @@ export class Alarms extends Construct {
       return hours === undefined ? [] : [{ collection, task, hours, alarm: `${task.family}-silent` }];
     });
     const notStarted = `${name}-not-started`;
-    const alarmNames = [notStarted, ...watched.map(({ alarm }) => alarm)];
+    const mirrored = tasks.filter(
+      ({ collection }) => collection.command === undefined && collection.repositories.some(hasMirror),
+    );
+    const alarmNames = [
+      notStarted,
+      ...watched.map(({ alarm }) => alarm),
+      ...mirrored.map(({ task }) => refAlarmName(task)),
+    ];
     this.topicArn =
       typeof props.notify === "string" ? props.notify : this.topic(props, alarmNames, props.notify ?? []);
 
@@ -109,6 +118,10 @@ export class Alarms extends Construct {
         threshold: 1,
         treatMissingData: "breaching",
       });
+    }
+    for (const { collection, task } of mirrored) {
+      const { region } = account;
+      new RefAlarm(this, `refs-${collection.name}`, { region, task, topicArn: this.topicArn });
     }
   }
 

@@ -104,7 +104,7 @@ function workerEntry(
   repository: Repository,
   { account, name, results }: ContainerProps,
 ): Record<string, unknown> {
-  const { url, branch, collect, refs, lfs } = repository;
+  const { url, branch, collect, refs, lfs, archiveRefs } = repository;
   const credential = credentialOf(repository);
   return {
     gitRepo: url ?? `https://git-codecommit.${account.region}.${account.domain}/v1/repos/${repository.name}`,
@@ -115,6 +115,7 @@ function workerEntry(
     ...(collect && { collect }),
     ...(refs && { refs }),
     ...(lfs !== undefined && { lfs }),
+    ...(archiveRefs && { archiveRefs }),
   };
 }
 

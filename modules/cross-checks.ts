@@ -224,7 +224,7 @@ function checkMirrors(entries: readonly Entry[]): Problem[] {
       .map(({ repository }) => `${repository.name}.git`),
   );
   return entries.flatMap(({ repository, path }) => {
-    const { name, refs, lfs } = repository;
+    const { name, refs, lfs, archiveRefs } = repository;
     const parts = name.split("/");
     const taken = parts
       .map((_, index) => parts.slice(0, index + 1).join("/"))
@@ -234,6 +234,9 @@ function checkMirrors(entries: readonly Entry[]): Problem[] {
     return [
       ...(taken ? [{ path: [...path, "name"], message: inMirror }] : []),
       ...(refs && !isMirrored(repository) ? [{ path: [...path, "refs"], message: noMirror }] : []),
+      ...(archiveRefs !== undefined && !isMirrored(repository)
+        ? [{ path: [...path, "archiveRefs"], message: noMirror }]
+        : []),
       ...(lfs !== undefined && !isMirrored(repository)
         ? [{ path: [...path, "lfs"], message: noMirror }]
         : []),

@@ -31,6 +31,9 @@ export const repository = object({
     .array(text(/^refs\/[^\s$%]+\/$/, refsRule), refsRule)
     .min(1, refsRule)
     .optional(),
+  archiveRefs: z
+    .boolean("is not true or false; use true to keep what is taken from refs under refs/archive/")
+    .optional(),
   lfs: z.boolean("is not true or false; use false for a mirror without large files (LFS)").optional(),
 });
 

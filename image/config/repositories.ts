@@ -26,6 +26,7 @@ const entryKeys = {
     .min(1, { error: "it must be a list of beginnings of refs" })
     .default([...branchesAndTags]),
   lfs: z.boolean({ error: "it must be true or false" }).default(true),
+  archiveRefs: z.boolean({ error: "it must be true or false" }).default(false),
 };
 const entrySchema = z.strictObject(entryKeys, {
   error: ({ code, keys }) =>
@@ -68,6 +69,7 @@ function readOne(environment: Environment): Repository {
     collect: ["diffs"],
     refs: [],
     lfs: true,
+    archiveRefs: false,
   };
   const withDefault = { [variables.gitHttpCredentials]: "-", ...environment };
   const problems: string[] = [];
@@ -111,9 +113,9 @@ function readMany(environment: Environment, name: string, list: string): Reposit
   problems.push(...duplicateProblems(name, "parameterName", cursors));
   problems.push(...duplicateProblems(name, "resultsBucket", destinations));
   if (problems.length > 0) throw new ConfigError(problems);
-  return read.flatMap(({ repository, entry: { collect, refs, lfs } }) => [
+  return read.flatMap(({ repository, entry: { collect, refs, lfs, archiveRefs } }) => [
     ...(collect.includes("diffs") ? [repository] : []),
-    ...(collect.includes("mirror") ? [mirrorOf(repository, refs, lfs)] : []),
+    ...(collect.includes("mirror") ? [{ ...mirrorOf(repository, refs, lfs), archiveRefs }] : []),
   ]);
 }
 
@@ -140,7 +142,7 @@ function parseList(name: string, text: string): unknown[] {
 }
 
 type Parse = typeof parseCredentials;
-type CheckedKey = Exclude<keyof Entry, "collect" | "refs" | "lfs">;
+type CheckedKey = Exclude<keyof Entry, "collect" | "refs" | "lfs" | "archiveRefs">;
 
 /** Reads one entry, and adds its mistakes to `problems`. @param nameOf returns how a message names a key */
 function readEntry(

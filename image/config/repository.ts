@@ -16,6 +16,8 @@ export interface Repository {
   readonly mirror?: readonly string[];
   /** Whether a mirror has the large files (LFS) too. @default true */
   readonly lfs?: boolean;
+  /** Whether a mirror keeps what is taken from refs under `refs/archive/`. @default false */
+  readonly archiveRefs?: boolean;
 }
 
 /** What a mirror has unless something else is configured. Other refs, such as those of pull requests, are many. */

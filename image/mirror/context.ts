@@ -11,6 +11,8 @@ export interface MirrorContext {
   readonly connection: Connection;
   /** The beginnings of the names of the refs to mirror. */
   readonly prefixes: readonly string[];
+  /** Whether to keep what is taken from refs under `refs/archive/`. */
+  readonly archives: boolean;
   /** Where the large files are; undefined for a mirror without them. */
   readonly largeFiles: LargeFileSource | undefined;
   readonly settings: Settings;

@@ -14,6 +14,7 @@ import { GitError, StoreError } from "../lib/errors.ts";
 import { emptyTree } from "../lib/object-id.ts";
 import { processName } from "../lib/process-name.ts";
 import type { ObjectStore } from "../stores/stores.ts";
+import { withArchived } from "./archive.ts";
 import type { MirrorContext } from "./context.ts";
 import { fetchMissing, filesMissing, type Lacking } from "./missing-files.ts";
 import type { MirrorOutcome } from "./outcome.ts";
@@ -45,7 +46,7 @@ export interface MirrorServices extends Network {
 
 /** Mirrors one repository. @throws GitError, StoreError, LimitError; HostPaused where its host has asked for a pause */
 export async function mirror(
-  { location, credentials, mirror: prefixes = [], lfs = true }: Repository,
+  { location, credentials, mirror: prefixes = [], lfs = true, archiveRefs = false }: Repository,
   objects: ObjectStore,
   settings: Settings,
   services: MirrorServices,
@@ -58,6 +59,7 @@ export async function mirror(
       objects,
       connection: connect(location, credentials, services, signal, onProgress),
       prefixes,
+      archives: archiveRefs,
       largeFiles: lfs ? largeFileSource(location, credentials, services, signal) : undefined,
       settings,
       url: location.url,
@@ -130,7 +132,7 @@ async function takeTurns(context: MirrorContext, steps: CompleteMirrorStep[]): P
     }
     const unchanged = { status: "unchanged", state: cursor.state } as const;
     let found: readonly LargeFile[] = [];
-    if (!tail && stateId(state) === cursor.state) {
+    if (!tail && stateId(state) === (cursor.live ?? cursor.state)) {
       found = await fetchMissing(context, cursor, lacking);
       if (found.length === 0) return done(unchanged);
     }
@@ -139,7 +141,7 @@ async function takeTurns(context: MirrorContext, steps: CompleteMirrorStep[]): P
     if (published.cursor.number !== cursor.number) continue;
     const before = await publishedState(objects, published);
     if (before === undefined) continue;
-    const { state: possible, left } = withoutRefused(state, before, refused);
+    const { state: possible, left } = withoutRefused(withArchived(state, before), before, refused);
     if (left.length > 0 && stateId(possible) === cursor.state) {
       found = await fetchMissing(context, cursor, lacking);
       if (found.length === 0) return done(unchanged, left);

@@ -4,6 +4,7 @@ import type { Claim } from "../chain/claim.ts";
 import { openIndex } from "../git/pack-index.ts";
 import { findPointers } from "../lfs/find-pointers.ts";
 import type { LargeFile } from "../lfs/pointer.ts";
+import { archiveChanges, liveId } from "./archive.ts";
 import { checkTags } from "./check-tags.ts";
 import { incomplete, proveClosure } from "./closure.ts";
 import { choosePacks, mergePacks, sizesOf } from "./consolidate.ts";
@@ -14,7 +15,7 @@ import { type Indexes, openIndexes } from "./indexes.ts";
 import { filesOf } from "./missing-files.ts";
 import type { ClaimedMirrorStep, CompleteMirrorStep } from "./record.ts";
 import { detachedHead, type Refusals, withoutRefused } from "./refusals.ts";
-import { changesBetween, type State, stateId } from "./state.ts";
+import { applyChanges, changesBetween, type State, stateId } from "./state.ts";
 import { storePack } from "./store-pack.ts";
 
 /** What a step is about. */
@@ -47,25 +48,31 @@ export async function performStep(
   try {
     const indexes = openIndexes(context.objects, packs);
     const { pack, replaces, pointers } = await fetchAndStore(context, plan, indexes);
-    const { state, left } = withoutRefused(after, before, refused);
-    const refs = changesBetween(before, state);
-    if (left.length > 0 && stateId(state) === claim.record.from) {
+    const { state: reached, left } = withoutRefused(after, before, refused);
+    const changed = changesBetween(before, reached);
+    if (left.length > 0 && stateId(reached) === claim.record.from) {
       await claim.release();
       return undefined;
     }
+    const moved = await findRewritten(context.objects, changed, indexes);
+    const lost = [...(moved.rewritten ?? []), ...(moved.undecided ?? [])];
+    const kept = context.archives ? archiveChanges(claim.record.number, before, changed, lost) : [];
+    const state = applyChanges(reached, reached.head, kept);
+    const live = liveId(state);
     const rest = packs.filter((name) => !replaces.includes(name));
     const { record } = await claim.complete<CompleteMirrorStep>({
       ...claim.record,
       state: "complete",
       to: stateId(state),
       head: state.head,
-      refs,
-      ...(await findRewritten(context.objects, refs, indexes)),
+      refs: changesBetween(before, state),
+      ...moved,
       ...(left.length > 0 && { refused: left.map(({ name }) => name) }),
       pack,
       replaces,
       packs: pack ? [pack.name, ...rest] : rest,
       ...filesOf(found, ...missing, ...pointers),
+      ...(live && { live }),
       gitVersion: await context.gitVersion(),
       workerVersion: packageFile.version,
       started: claim.record.claimed,

@@ -21,20 +21,28 @@ export interface MirrorCursor {
   readonly number: number;
   /** Whether the step's record names large files that are missing. So a run that finds nothing new need not read it. */
   readonly lacksFiles: boolean;
+  /** The id of the state without archived refs, which is the host's; undefined where it has none. */
+  readonly live: string | undefined;
   readonly etag: string | undefined;
 }
 
 /** Before the first step. */
-const start: MirrorCursor = { state: emptyTree, number: 0, lacksFiles: false, etag: undefined };
+const start: MirrorCursor = {
+  state: emptyTree,
+  number: 0,
+  lacksFiles: false,
+  live: undefined,
+  etag: undefined,
+};
 
 /** Reads a mirror's cursor. @throws StoreError where it is none */
 export async function readMirrorCursor(objects: ObjectStore): Promise<MirrorCursor> {
   const stored = await objects.get(cursorName);
   if (stored === undefined) return start;
-  const [, state = "", number = "", lacks] =
-    /^([0-9a-f]{40}) (\d{1,10})( lfs-missing)?\n$/.exec(stored.text) ?? [];
+  const [, state = "", number = "", lacks, live] =
+    /^([0-9a-f]{40}) (\d{1,10})( lfs-missing)?(?: live ([0-9a-f]{40}))?\n$/.exec(stored.text) ?? [];
   if (!objectIdPattern.test(state)) throw damaged(objects.address(cursorName), "is no mirror's cursor");
-  return { state, number: Number(number), lacksFiles: lacks !== undefined, etag: stored.etag };
+  return { state, number: Number(number), lacksFiles: lacks !== undefined, live, etag: stored.etag };
 }
 
 /** Returns the cursor's content after a step. */
@@ -42,8 +50,9 @@ export const cursorText = ({
   to,
   number,
   lfsMissing,
-}: Pick<CompleteMirrorStep, "to" | "number" | "lfsMissing">) =>
-  `${to} ${number}${lfsMissing ? " lfs-missing" : ""}\n`;
+  live,
+}: Pick<CompleteMirrorStep, "to" | "number" | "lfsMissing" | "live">) =>
+  `${to} ${number}${lfsMissing ? " lfs-missing" : ""}${live ? ` live ${live}` : ""}\n`;
 
 /** The files that plain git reads, each as it was read, and the cursor that was read after them. */
 export interface Published {

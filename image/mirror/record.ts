@@ -61,6 +61,8 @@ const facts = {
   lfs: z.array(largeFile).optional(),
   /** Those to which blobs point, and which the mirror lacks after the step. */
   lfsMissing: z.array(largeFile).optional(),
+  /** The id of the state without archived refs, where it has any. */
+  live: objectId.optional(),
   gitVersion: z.string(),
   workerVersion: z.string(),
   started: z.iso.datetime(),

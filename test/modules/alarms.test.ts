@@ -1,5 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { refPattern } from "../../modules/ref-alarm.ts";
+import { makeMirroredRepository } from "../fixtures/mirrored-repository.ts";
 import { ref, SMALLEST, Template } from "../fixtures/template.ts";
+import { runWorker } from "../fixtures/worker.ts";
 
 const template = new Template(SMALLEST);
 const topic = ref("aws_sns_topic.alarms.arn");
@@ -157,4 +160,52 @@ test("only EventBridge and these alarms may publish", () => {
       },
     },
   ]);
+});
+
+describe("a ref that was rewritten or deleted", () => {
+  const mirror = { name: "api", url: "https://github.com/acme/api.git", collect: ["mirror"] };
+  const mirrored = new Template({ ...SMALLEST, repositories: [mirror] });
+
+  test("is reported where there are mirrors, with the command that shows it", () => {
+    const filter = mirrored.get("aws_cloudwatch_log_metric_filter.alarms_refs-all_filter");
+    const alarm = mirrored.get("aws_cloudwatch_metric_alarm.alarms_refs-all");
+    const metric = { name: "git-diff-all-refs", namespace: "git-diff-to-s3" };
+    expect(filter).toMatchObject({
+      log_group_name: ref("aws_cloudwatch_log_group.task-all_log.name"),
+      metric_transformation: { ...metric, value: "1" },
+    });
+    expect(alarm).toMatchObject({
+      metric_name: metric.name,
+      namespace: metric.namespace,
+      statistic: "Sum",
+      comparison_operator: "GreaterThanThreshold",
+      threshold: 0,
+      alarm_actions: [topic],
+    });
+    expect(String(alarm.alarm_description)).toContain(
+      `aws logs filter-log-events --region eu-west-1 --log-group-name ${ref("aws_cloudwatch_log_group.task-all_log.name")} --filter-pattern '${filter.pattern}'`,
+    );
+    const [publish] = mirrored
+      .statements("aws_sns_topic_policy.alarms_policy")
+      .filter(({ Sid }) => Sid === "Alarms");
+    expect(JSON.stringify(publish?.Condition)).toContain(":alarm:git-diff-all-refs");
+  });
+
+  test("is what the worker logs", async () => {
+    await using repository = await makeMirroredRepository();
+    const run = () =>
+      runWorker({}, { args: ["local", "mirror", repository.repository.path], cwd: repository.root });
+    await repository.repository.commit();
+    await repository.repository.git("branch", "gone");
+    await run();
+    await repository.repository.git("branch", "-D", "gone");
+    await repository.repository.git("commit", "--amend", "--allow-empty", "--quiet", "-m", "other");
+    const named = [...refPattern.matchAll(/\$\.event = "([a-z-]+)"/g)].map(([, name = ""]) => name);
+    const logged = (await run()).events.map(({ event }) => event);
+    expect(logged.filter((event) => named.includes(event)).sort()).toEqual(named.sort());
+  });
+
+  test("is nothing without mirrors", () => {
+    expect(template.addresses.filter((address) => address.includes("refs"))).toEqual([]);
+  });
 });

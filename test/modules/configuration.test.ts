@@ -548,6 +548,11 @@ const wrong: [string, object, RegExp][] = [
     /gitDiff\.alarms\[2\] = "\*\*\*@acme\.com" differs from alarms\[0\] only in punctuation.*; remove it, and subscribe it/,
   ],
   [
+    "an archive without a mirror",
+    { repositories: [{ ...api, archiveRefs: true }] },
+    /repositories\[0\]\.archiveRefs = true has no effect without a mirror; add "collect"/,
+  ],
+  [
     "an account's name",
     { account: "acme-prod" },
     /gitDiff\.account = "acme-prod" is not the number of an AWS account; write its 12 digits/,
