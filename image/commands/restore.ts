@@ -33,11 +33,11 @@ export async function restoreMirror({ args, environment, signal }: Call): Promis
     const folder = named ?? join(scratch?.path ?? "", "repository.git");
     const onProgress = report.progress;
     const known = target && new Set<string>();
-    const { record, state } = await restore(objects, folder, moment, { signal, onProgress }, known);
-    const step = { step: record.number, state: record.to };
+    const found = await restore(objects, folder, moment, { signal, onProgress }, known);
+    const step = { step: found.record.number, state: found.record.to };
     if (named !== undefined) report.restored({ place, folder, ...step });
     if (!target || !known) return true;
-    const { differences, ...pushed } = await target.push(folder, state, { known, exact, signal, onProgress });
+    const { differences, ...pushed } = await target.push(folder, found, { known, exact, signal, onProgress });
     if (differences.length === 0) {
       report.pushed({ place, url: target.url, ...step, ...pushed });
       return true;

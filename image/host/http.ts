@@ -4,7 +4,7 @@ import { printable } from "../lib/printable.ts";
 import { cutOff } from "./answer-error.ts";
 
 export interface HttpRequest {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT";
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   /** A stream is read as fast as it is sent. */

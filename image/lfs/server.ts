@@ -8,8 +8,8 @@ import { agent } from "../host/transport.ts";
 import { wait } from "../lib/wait.ts";
 import { lacking } from "./lacking.ts";
 
-/** Where a server offers the content of a large file. */
-export interface Download {
+/** Where a server has the content of a large file, or takes it. */
+export interface Offer {
   readonly href: string;
   /** The headers that go to the URL's own host. */
   readonly headers: Readonly<Record<string, string>>;
@@ -24,7 +24,13 @@ export interface LfsServer {
   /** Sends a request of the API, with the repository's credentials. @throws GitError, or the signal's reason */
   post(path: string, headers: Headers, body: Uint8Array, signal: AbortSignal): Promise<HttpAnswer>;
   /** Asks for the content that it offers, on whatever host that is. @throws GitError, or the signal's reason */
-  get(offer: Download, signal: AbortSignal): Promise<HttpAnswer>;
+  get(offer: Offer, signal: AbortSignal): Promise<HttpAnswer>;
+  /** Sends to where it offers. Redirects are not followed. @throws GitError, or the signal's reason */
+  send(
+    offer: Offer,
+    request: Pick<HttpRequest, "method" | "body"> & { readonly headers: Headers },
+    signal: AbortSignal,
+  ): Promise<HttpAnswer>;
   /** Removes the credentials that were sent from a text of the server, which may repeat them. */
   redact(text: string): string;
 }
@@ -99,6 +105,24 @@ export function lfsServer(
     }
   };
 
+  /** Sends a request to an offer: its own headers, and maybe the credentials, go to its own host alone. */
+  const toOffer = async (
+    request: Pick<HttpRequest, "method" | "body">,
+    { href, headers, isAuthenticated }: Offer,
+    common: Headers,
+    followed: number,
+    signal: AbortSignal,
+  ): Promise<HttpAnswer> => {
+    const target = locate(href);
+    const own = new URL(target.url).origin;
+    const needsCredentials = !isAuthenticated && own === new URL(location.url).origin;
+    const headersFor = async (origin: string): Promise<Headers> => {
+      if (origin !== own) return common;
+      return { ...common, ...(needsCredentials && (await authorization(signal))), ...headers };
+    };
+    return send(request, target, headersFor, followed, signal);
+  };
+
   return {
     async post(path, headers, body, signal) {
       const headersFor = async () => ({ ...headers, ...(await authorization(signal)) });
@@ -106,17 +130,9 @@ export function lfsServer(
       const followed = hasCredentials ? 0 : redirectsFollowed;
       return send({ method: "POST", body }, locate(`${api}${path}`), headersFor, followed, signal);
     },
-    async get({ href, headers, isAuthenticated }, signal) {
-      const target = locate(href);
-      const own = new URL(target.url).origin;
-      const needsCredentials = !isAuthenticated && own === new URL(location.url).origin;
-      const headersFor = async (origin: string): Promise<Headers> => {
-        const common = { "Accept-Encoding": "identity" };
-        if (origin !== own) return common;
-        return { ...common, ...(needsCredentials && (await authorization(signal))), ...headers };
-      };
-      return send({ method: "GET" }, target, headersFor, redirectsFollowed, signal);
-    },
+    get: (offer, signal) =>
+      toOffer({ method: "GET" }, offer, { "Accept-Encoding": "identity" }, redirectsFollowed, signal),
+    send: (offer, { headers, ...request }, signal) => toOffer(request, offer, headers, 0, signal),
     redact: (text) => redact(text),
   };
 }

@@ -8,7 +8,7 @@ import type { LargeFileSource } from "./fetch-large-files.ts";
 import { folderSource } from "./folder-source.ts";
 import { lacking } from "./lacking.ts";
 import type { LargeFile } from "./pointer.ts";
-import { type Download, type LfsServer, lfsServer } from "./server.ts";
+import { type LfsServer, lfsServer, type Offer } from "./server.ts";
 
 /** Returns where the large files of a repository are: on the LFS server beside it, or in its folder. */
 export function largeFileSource(
@@ -41,7 +41,7 @@ const marginMilliseconds = 5_000;
 async function* download(
   server: LfsServer,
   file: LargeFile,
-  offer: Download,
+  offer: Offer,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, void> {
   const isOver = offer.expires < Date.now() + marginMilliseconds;

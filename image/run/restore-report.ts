@@ -29,6 +29,8 @@ export interface RestoredStep {
 }
 
 export interface PushedRefs extends Omit<Pushed, "differences"> {
+  /** How many large files the host did not have. */
+  readonly largeFiles: number;
   /** Where HEAD leads in the mirror and on the host, which no push can change; null where that is the same. */
   readonly head: { readonly wanted: string; readonly found: string | null } | null;
 }
