@@ -20,6 +20,8 @@ import { Ecr } from "./modules/ecr.ts";
 import { FlowLogs, type FlowLogsProps } from "./modules/flow-logs.ts";
 import { prebuilt } from "./modules/image-reference.ts";
 import { jsonSize } from "./modules/json-size.ts";
+import { OnPush } from "./modules/on-push.ts";
+import { pushedRepositories } from "./modules/pushed-repositories.ts";
 import { describeRenames } from "./modules/renames.ts";
 import { hasDiffs, hasMirror, type Repository } from "./modules/repository.ts";
 import { bucketPolicy, bucketPolicyBytes, existingBucket } from "./modules/results.ts";
@@ -107,8 +109,23 @@ export class GitDiff extends TerraformStack {
         results,
         task,
       });
-      return { collection, task };
+      const onPush =
+        collection.onPush &&
+        !collection.command &&
+        pushedRepositories(collection.repositories, region).length > 0
+          ? new OnPush(this, `on-push-${collection.name}`, {
+              ...shared,
+              collection,
+              cluster,
+              group,
+              network,
+              results,
+              task,
+            })
+          : undefined;
+      return { collection, task, ruleArns: onPush?.ruleArns ?? [] };
     });
+    group.acceptFrom(tasks.flatMap(({ ruleArns }) => ruleArns));
     const alarms = new Alarms(this, "alarms", {
       account,
       name,

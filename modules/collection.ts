@@ -14,6 +14,9 @@ export const collectionSettings = {
   timezone: checked(validateTimezone).optional(),
   flexibleWindowMinutes: wholeNumber(1, 1440, "minutes", 60).optional(),
   paused: z.boolean("is not true or false; use true to stop the schedule").optional(),
+  onPush: z
+    .boolean("is not true or false; use true to start a run whenever somebody pushes to CodeCommit")
+    .optional(),
   cpu: z.number("is not a number of CPU units; use 1024").optional(),
   memory: z.number("is not a number of MiB; use 2048").optional(),
   // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-storage.html

@@ -5,6 +5,7 @@ import { credentialOf } from "./credentials.ts";
 import { drillSuffix } from "./drill.ts";
 import { validateBuild } from "./ecr.ts";
 import { validateSize } from "./fargate-size.ts";
+import { pushedRepositories } from "./pushed-repositories.ts";
 import type { Repository } from "./repository.ts";
 import { validateExpression } from "./schedule-expression.ts";
 import { longestGapHours } from "./schedule-gap.ts";
@@ -28,12 +29,14 @@ interface Keys {
   readonly lockDays?: number;
   readonly resultRetentionDays?: number;
   readonly drill?: Drill;
+  readonly onPush?: boolean;
   readonly flexibleWindowMinutes?: number;
   readonly collections?: readonly {
     readonly name: string;
     readonly cpu?: number;
     readonly memory?: number;
     readonly drill?: Drill;
+    readonly onPush?: boolean;
     readonly flexibleWindowMinutes?: number;
     readonly repositories: readonly Repository[];
   }[];
@@ -65,6 +68,7 @@ export function crossChecks(keys: Keys): Problem[] {
     ...checkMirrors(entries),
     ...checkLock(keys, entries),
     ...checkDrills(keys),
+    ...checkPushes(keys),
     ...entries.flatMap(checkCodeCommit),
     ...checkVariables(entries),
   ];
@@ -334,6 +338,29 @@ function checkInterval(
 
 /** Whatever type `collect` has: that is reported elsewhere. */
 const isMirrored = ({ collect }: Repository): boolean => Array.isArray(collect) && collect.includes("mirror");
+
+/** Only CodeCommit tells EventBridge of pushes, in its own region. */
+function checkPushes(keys: Keys): Problem[] {
+  const { region = "" } = keys;
+  const hasSome = (list: unknown): boolean =>
+    namedObjects(list as readonly Repository[]).some(
+      ([, repository]) =>
+        (repository.url === undefined || URL.canParse(repository.url)) &&
+        pushedRepositories([repository], region).length > 0,
+    );
+  const message = `has no effect without a repository in CodeCommit in ${region}; remove it, and let the host's CI call the command of the output run_now`;
+  const listed = namedObjects(keys.collections);
+  const lists =
+    keys.collections === undefined ? [keys.repositories] : listed.map(([, one]) => one.repositories);
+  return [
+    ...(keys.onPush === true && !lists.some(hasSome) ? [{ path: ["onPush"], message }] : []),
+    ...listed.flatMap(([index, one]) =>
+      one.onPush === true && !hasSome(one.repositories)
+        ? [{ path: ["collections", index, "onPush"], message }]
+        : [],
+    ),
+  ];
+}
 
 function checkCodeCommit({ repository, path }: Entry): Problem[] {
   const { name, url, create, credentials } = repository;

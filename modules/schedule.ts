@@ -2,26 +2,21 @@ import { createHash } from "node:crypto";
 import { SchedulerSchedule } from "@cdktf/provider-aws/lib/scheduler-schedule";
 import { Construct } from "constructs";
 import { variables } from "../image/config/variables.ts";
-import type { Account } from "./account.ts";
-import type { Cluster } from "./cluster.ts";
 import type { Collection } from "./collection.ts";
 import { CONTAINER } from "./container.ts";
-import { type IdentitySettings, Role, type Statement } from "./iam.ts";
+import { type IdentitySettings, Role } from "./iam.ts";
 import type { Results } from "./results.ts";
 import type { ScheduleGroup } from "./schedule-group.ts";
-import type { Task } from "./task.ts";
+import { type StartProps, startStatements } from "./start-statements.ts";
 import type { Network } from "./vpc.ts";
 
 // EventBridge Scheduler replaces this keyword with the time at which the run was due. It is the same on every retry.
 const SCHEDULED_TIME = "<aws.scheduler.scheduled-time>";
 
-export interface ScheduleProps {
-  readonly account: Account;
+export interface ScheduleProps extends StartProps {
   readonly collection: Collection;
   readonly group: ScheduleGroup;
-  readonly cluster: Cluster;
   readonly network: Network;
-  readonly task: Task;
   readonly results: Results;
   readonly identity: IdentitySettings;
 }
@@ -39,7 +34,15 @@ export class Schedule extends Construct {
       // When Scheduler assumes the role, the source ARN is the group's, not the schedule's:
       // https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
       trust: { StringEquals: { "aws:SourceAccount": account.id, "aws:SourceArn": group.arn } },
-      statements: statements(props),
+      statements: [
+        ...startStatements(props),
+        {
+          Sid: "DeadLetters",
+          Effect: "Allow",
+          Action: ["sqs:SendMessage"],
+          Resource: [group.deadLetters.arn],
+        },
+      ],
     });
     new SchedulerSchedule(this, "Default", {
       name: task.family,
@@ -95,31 +98,3 @@ function runTask({ cluster, collection, network, task }: ScheduleProps): Record<
 
 /** Tells the stacks of one cluster apart, in which ECS starts one task for each token. The family itself is too long. */
 const shortHash = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 8);
-
-function statements({ account, cluster, group, task }: ScheduleProps): Statement[] {
-  return [
-    {
-      Sid: "StartTask",
-      Effect: "Allow",
-      Action: ["ecs:RunTask"],
-      // ECS authorises the revision that it finds: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
-      Resource: [account.arn("ecs", `task-definition/${task.family}:*`)],
-      Condition: { ArnEquals: { "ecs:cluster": cluster.arn } },
-    },
-    {
-      Sid: "TagTask",
-      Effect: "Allow",
-      Action: ["ecs:TagResource"],
-      Resource: [account.arn("ecs", `task/${cluster.name}/*`)],
-      Condition: { StringEquals: { "ecs:CreateAction": "RunTask" } },
-    },
-    {
-      Sid: "PassRoles",
-      Effect: "Allow",
-      Action: ["iam:PassRole"],
-      Resource: [task.roleArn, task.executionRoleArn],
-      Condition: { StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } },
-    },
-    { Sid: "DeadLetters", Effect: "Allow", Action: ["sqs:SendMessage"], Resource: [group.deadLetters.arn] },
-  ];
-}

@@ -20,12 +20,16 @@ const template = new Template({
   kmsKey,
   vpc: { flowLogs: true },
   drill: { schedule: "rate(1 day)" },
-  repositories: credentials.map((credential, index) => ({
-    name: `r${index}`,
-    url: `https://git${index}.acme.com/r.git`,
-    credentials: credential,
-    collect: ["diffs", "mirror"],
-  })),
+  onPush: true,
+  repositories: [
+    ...credentials.map((credential, index) => ({
+      name: `r${index}`,
+      url: `https://git${index}.acme.com/r.git`,
+      credentials: credential,
+      collect: ["diffs", "mirror"],
+    })),
+    { name: "pushed" },
+  ],
 });
 const roles = stackRoles(template);
 const roleOf = (id: string): StackRole => {
@@ -42,6 +46,7 @@ const tasks = ["all", "all-drill"].map((collection) => ({
 }));
 type Task = (typeof tasks)[number];
 const flowLogs = roleOf("flow-logs_role");
+const onPush = roleOf("on-push-all_role");
 
 /** What each service names as the source when it assumes a role. */
 const sources: Record<string, string> = {
@@ -49,6 +54,8 @@ const sources: Record<string, string> = {
   "ecs-tasks.amazonaws.com": arn("ecs", "task/git-diff/0123456789abcdef0123456789abcdef"),
   // https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
   "scheduler.amazonaws.com": arn("scheduler", "schedule-group/git-diff"),
+  // https://docs.aws.amazon.com/eventbridge/latest/userguide/cross-service-confused-deputy-prevention.html
+  "events.amazonaws.com": arn("events", "rule/git-diff-all-push-1"),
   // https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
   "vpc-flow-logs.amazonaws.com": arn("ec2", "vpc-flow-log/fl-0123456789abcdef0"),
 };
@@ -73,6 +80,7 @@ test("every role is proven below", () => {
   const proven = [
     ...tasks.flatMap(({ worker, execution, schedule }) => [worker, execution, schedule]),
     flowLogs,
+    onPush,
   ];
   expect(Object.values(roles).filter((role) => !proven.includes(role))).toEqual([]);
 });
@@ -114,6 +122,19 @@ describe.each(tasks)("the schedule's role of $collection", (task) => {
       );
     },
   );
+});
+
+describe("the role of pushes", () => {
+  test("has every permission that a start needs", async () => {
+    expect(await startOnPush(onPush.statements)).toBeUndefined();
+    expect(iam.denied).toEqual([]);
+  });
+
+  test.each(withoutEach(onPush.statements))("$name: the start fails, and says why", async (without) => {
+    const reason = await startOnPush(without.statements);
+    expect(iam.denied).toEqual([reason ?? ""]);
+    expect(without.actions).toContain(deniedAction(reason));
+  });
 });
 
 describe("the flow log's role", () => {
@@ -234,6 +255,29 @@ async function schedules(
   ]);
   const messages: { Body: string }[] = JSON.parse(body).Messages ?? [];
   return { tasks, letters: messages.map(({ Body }) => Body) };
+}
+
+/** Starts the task as EventBridge does for a target of this kind: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_EcsParameters.html */
+async function startOnPush(statements: readonly Statement[]): Promise<string | undefined> {
+  iam.act(onPush.principal, statements);
+  const [task] = tasks;
+  iam.where.taskRoles = [task?.worker, task?.execution].map((role) => role?.principal.role ?? "");
+  clusterIsGone = false;
+  const target = template.get("aws_cloudwatch_event_target.on-push-all_start-1");
+  const ecs = target.ecs_target as Record<string, string>;
+  return firstError([
+    [
+      "ecs",
+      "RunTask",
+      {
+        cluster: resolve(template, target.arn),
+        taskDefinition: String(ecs.task_definition_arn).split("/").at(-1),
+        launchType: ecs.launch_type,
+        propagateTags: ecs.propagate_tags,
+        networkConfiguration: camelCase({ AwsvpcConfiguration: network }),
+      },
+    ],
+  ]);
 }
 
 /** https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html. The log's group is there already. */
