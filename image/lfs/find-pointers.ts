@@ -17,12 +17,18 @@ export async function findPointers(scratch: ScratchRepository): Promise<LargeFil
   return [...found.values()];
 }
 
+/** Each has some 64 KiB. */
+const portionsBetweenCollections = 200;
+
 /** Lists the blobs that can be pointers, in portions. */
 async function* listSmallBlobs(scratch: ScratchRepository): AsyncGenerator<string[]> {
   const format = "--batch-check=%(objectname) %(objecttype) %(objectsize)";
   const listed = scratch.stream(["cat-file", "--batch-all-objects", "--unordered", "--buffer", format]);
   let rest = "";
+  let portions = 0;
   for await (const chunk of listed) {
+    // Bun alone would let the memory of the portions before grow.
+    if (++portions % portionsBetweenCollections === 0) Bun.gc(true);
     const lines = (rest + Buffer.from(chunk).toString("latin1")).split("\n");
     rest = lines.pop() ?? "";
     yield lines.flatMap((line) => {

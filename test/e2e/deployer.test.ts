@@ -47,7 +47,12 @@ const before = {
   tags: { team: "platform" },
   vpc: { flowLogs: true },
   repositories: [
-    { name: "api", url: "https://git.acme.com:8443/api.git", credentials: "host" },
+    {
+      name: "api",
+      url: "https://git.acme.com:8443/api.git",
+      credentials: "host",
+      collect: ["diffs", "mirror"],
+    },
     { name: "app", url: "https://git.acme.com:8443/app.git", credentials: "repository" },
   ],
 };
@@ -57,6 +62,7 @@ const after = {
   logRetentionDays: 60,
   permissionsBoundary: `arn:aws:iam::${ACCOUNT}:policy/boundary`,
   lockDays: 60,
+  onPush: true,
   resultRetentionDays: 90,
   schedule: "cron(0 2 * * ? *)",
   tags: { owner: "platform" },
