@@ -80,13 +80,14 @@ export function containerDefinition(props: ContainerProps): Record<string, unkno
 function environment(props: ContainerProps): { name: string; value: string }[] {
   const { account, collection, certificates, network } = props;
   const proxy = network.proxy?.startsWith("arn:") ? undefined : network.proxy;
-  const values: Record<string, string | number | undefined> = {
+  const values: Record<string, string | number | boolean | undefined> = {
     AWS_REGION: account.region,
     TMPDIR: SCRATCH,
     [variables.authorities]: certificates,
     [variables.awsAuthorities]: certificates,
     HTTPS_PROXY: proxy,
     NO_PROXY: network.noProxy?.join(","),
+    [variables.onPush]: collection.onPush || undefined,
     [variables.repositories]: JSON.stringify(
       collection.repositories.map((repository) => workerEntry(repository, props)),
     ),

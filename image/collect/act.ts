@@ -91,8 +91,16 @@ async function perform(
   // The cursor was set by hand since the step was claimed, and stays where it is.
   if (takeover?.instead) return { step, next: "thorough" };
   await moveCursor(context, seen.cursor, completed);
-  if (record.to !== head.commit) return { step, next: "thorough" };
+  if (record.to !== head.commit || (await hasMoved(context, record.to))) return { step, next: "thorough" };
   return { step, end: { status: "unchanged", commit: head.commit } };
+}
+
+/** Returns whether somebody has pushed meanwhile: the run that this started has found the step locked, and ended. */
+async function hasMoved({ settings, steps }: Context, commit: string): Promise<boolean> {
+  if (!settings.onPush) return false;
+  // The step is collected, whatever becomes of this request.
+  const head = await steps.readHead().catch(() => undefined);
+  return head !== undefined && head.commit !== commit;
 }
 
 async function acceptCursor(

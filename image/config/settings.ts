@@ -23,6 +23,8 @@ export interface Settings {
   readonly onGoneCommit: "baseline" | "fail";
   /** Whether diffs contain the content of binary files, so that they alone make up every file. */
   readonly binary: boolean;
+  /** Whether pushes start runs too: one that came while a step was collected belongs to this run. */
+  readonly onPush: boolean;
   /** Names this run's diffs, to the minute. */
   readonly scheduledTime: Date;
 }
@@ -61,6 +63,7 @@ const settingsSchema = z.object({
   [variables.binary]: z
     .enum(["omit", "include"], { error: "must be omit or include; leave it unset for omit." })
     .default("omit"),
+  [variables.onPush]: z.literal("true", { error: "must be true; leave it unset otherwise." }).optional(),
   [variables.scheduledTime]: z.iso
     .datetime({
       offset: true,
@@ -123,6 +126,7 @@ export function readSettings(environment: Environment, now: Date): Settings {
     leaseSeconds,
     onGoneCommit: settings[variables.onGoneCommit],
     binary: settings[variables.binary] === "include",
+    onPush: settings[variables.onPush] !== undefined,
     scheduledTime,
   };
 }

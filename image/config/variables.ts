@@ -18,5 +18,6 @@ export const variables = {
   leaseSeconds: "STEP_LEASE_SECONDS",
   onGoneCommit: "ON_GONE_COMMIT",
   binary: "BINARY",
+  onPush: "ON_PUSH",
   scheduledTime: "SCHEDULED_TIME",
 } as const;

@@ -37,6 +37,11 @@ test("a push to a repository in CodeCommit starts the collection", () => {
   });
 });
 
+test("the worker knows that runs may overlap", () => {
+  expect(pushed.container().environment).toContainEqual({ name: "ON_PUSH", value: "true" });
+  expect(new Template(SMALLEST).container().environment.map(({ name }) => name)).not.toContain("ON_PUSH");
+});
+
 test("what starts nothing goes to the dead-letter queue", () => {
   expect(pushed.statements("aws_sqs_queue_policy.schedules_dead-letters-policy")).toEqual([
     expect.objectContaining({

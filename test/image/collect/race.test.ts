@@ -31,6 +31,28 @@ async function race(workers: number, time: string): Promise<Ran[]> {
 }
 const firsts = (ran: readonly Ran[]) => ran.map(({ events }) => events[0]?.event).sort();
 
+describe("a push while a step is collected, whose own run finds it locked", () => {
+  test.each([
+    [true, 2],
+    [false, 1],
+  ])("belongs to the run under way (ON_PUSH %p)", async (onPush, steps) => {
+    const { history, target } = random;
+    const environment = { ...target.environment, ...(onPush && { ON_PUSH: "true" }) };
+    await history.commit();
+    const others: { pushed: string; ran: Ran }[] = [];
+    const push = async () => {
+      const pushed = await history.commit();
+      others.push({ pushed, ran: await runWorker(environment) });
+    };
+    testbed.aws.fail({ operation: "PutObject", path: "_steps/", nth: 2, how: { run: push } });
+    const { events, status } = await runWorker(environment);
+    expect(status).toBe(0);
+    expect(others[0]?.ran.events[0]).toMatchObject({ event: "locked" });
+    expect(events.filter(({ event }) => event === "collected")).toHaveLength(steps);
+    expect((await target.cursor())?.value === others[0]?.pushed).toBe(onPush);
+  });
+});
+
 describe("started at once", () => {
   test.each(
     testAll

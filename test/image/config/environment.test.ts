@@ -59,6 +59,7 @@ describe("valid", () => {
         authorities: undefined,
         leaseSeconds: 3660,
         onGoneCommit: "baseline",
+        onPush: false,
         binary: false,
         scheduledTime: now,
       },
