@@ -114,7 +114,10 @@ async function fetchAndStore(
   }
   const sent = wanted.filter((id) => !refusals.has(id));
   const [first, ...others] = parts.map(({ index }) => index);
-  if (first === undefined) return nothingNew;
+  if (first === undefined) {
+    if (sent[0] !== undefined) throw incomplete(sent[0]);
+    return nothingNew;
+  }
   const isProved = packs.length === 0 && parts.length === 1;
   if (!isProved) await proveClosure(scratch, first, [...others, ...earlier], sent);
   else for (const id of sent) if (!first.has(id)) throw incomplete(id);

@@ -157,9 +157,9 @@ describe("a host that lies about its refs", () => {
 });
 
 /** The answer of a host to a fetch, with this pack. */
-const answerWith = (pack: Buffer) =>
+const answerWith = (pack: Buffer, protocol: 0 | 2 = 2) =>
   formatPackets([
-    line("packfile"),
+    line(protocol === 2 ? "packfile" : "NAK"),
     ...Array.from({ length: Math.ceil(pack.length / 60_000) }, (_, part) =>
       packet(Buffer.concat([Buffer.from([1]), pack.subarray(part * 60_000, (part + 1) * 60_000)])),
     ),
@@ -181,34 +181,37 @@ describe("a host that lies about its objects", () => {
       ),
     ) as Record<string, string>;
 
-  test.each(["HEAD", "HEAD^{tree}", "HEAD:folder", "HEAD:folder/file", "HEAD:other"])(
-    "omits %s: nothing is published",
-    async (omitted) => {
-      await using mirrored = await makeMirrored();
-      const { repository, host } = mirrored;
-      const objects = await objectsOf(mirrored);
-      const sent = Object.entries(objects).flatMap(([name, each]) => (name === omitted ? [] : each));
-      const answer = answerWith(await packOf(repository.path, sent));
-      host.options.instead = { request: 3, body: () => answer };
-      await expectRefused(mirrored, "pack-incomplete", objects[omitted]);
-    },
-  );
+  const names = ["HEAD", "HEAD^{tree}", "HEAD:folder", "HEAD:folder/file", "HEAD:other"];
+  /** Answers the fetch of the next run with all objects that it needs but one, or none at all. */
+  const omit = async (mirrored: MirroredRepository, protocol: 0 | 2, omitted: string) => {
+    const objects = await objectsOf(mirrored);
+    const sent = Object.entries(objects).flatMap(([name, each]) =>
+      name === omitted || omitted === "everything" ? [] : each,
+    );
+    const answer = answerWith(await packOf(mirrored.repository.path, sent), protocol);
+    mirrored.host.options.instead = { request: protocol === 2 ? 3 : 2, body: () => answer };
+    return objects[omitted] ?? objects.HEAD ?? "";
+  };
 
-  test("omits a file of a baseline", async () => {
-    await using mirrored = await makeMirroredRepository();
-    const { repository, host, run, step, folder } = mirrored;
-    await repository.write("file", "one\n");
-    await repository.commit();
-    const sent = [
-      await repository.git("rev-parse", "HEAD"),
-      await repository.git("rev-parse", "HEAD^{tree}"),
-    ];
-    const answer = answerWith(await packOf(repository.path, sent));
-    host.options.instead = { request: 3, body: () => answer };
-    expect(await run().catch((error) => error)).toMatchObject({ code: "pack-incomplete" });
-    expect((await readdir(folder)).filter((name) => !name.startsWith("_"))).toEqual([]);
-    host.reset();
-    expect(await step()).toMatchObject({ steps: [{ number: 1, kind: "baseline" }] });
+  describe.each([2, 0] as const)("over protocol %i", (protocol) => {
+    test.each([...names, "everything"])("omits %s: nothing is published", async (omitted) => {
+      await using mirrored = await makeMirrored(protocol);
+      const missing = await omit(mirrored, protocol, omitted);
+      await expectRefused(mirrored, "pack-incomplete", missing);
+    });
+
+    test.each([...names, "everything"])("omits %s in a first step", async (omitted) => {
+      await using mirrored = await makeMirroredRepository({ protocol });
+      const { repository, run, host, step, folder } = mirrored;
+      await repository.write("folder/file", "two\n");
+      await repository.write("other", "three\n");
+      await repository.commit();
+      await omit(mirrored, protocol, omitted);
+      expect(await run().catch((error) => error)).toMatchObject({ code: "pack-incomplete" });
+      expect((await readdir(folder)).filter((name) => !name.startsWith("_"))).toEqual([]);
+      host.reset();
+      expect(await step()).toMatchObject({ steps: [{ number: 1, kind: "baseline" }] });
+    });
   });
 
   test("sends the pack of another repository", async () => {
