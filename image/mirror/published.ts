@@ -112,6 +112,8 @@ export async function checkPublished(objects: ObjectStore): Promise<void> {
  * Publishes a complete step, in an order in which a reader always finds what it reads of: packs, HEAD, refs, cursor. Each
  * file is replaced on condition that it is what was read. Lists of packs never come back to what they were, as each new
  * pack has an object that none had before. So no run can replace one by an older one, and what readers read of stays.
+ * Refs may come back, so that a late run replaces them by older ones: readers find those in the newer packs too.
+ * Where a cursor was put back, what is published may be further than the step. Then only the cursor moves.
  * @returns whether this run has moved the cursor
  * @throws StoreError
  */
@@ -121,27 +123,35 @@ export async function publish(
   published: Published,
 ): Promise<boolean> {
   if (published.cursor.number !== record.number - 1) return false;
-  const state = await stateAfter(objects, record, published);
+  const state = isFurther(published, record) ? undefined : await stateAfter(objects, record, published);
   const isMine = await write(objects, [
-    ...filesOf(record, state, published),
+    ...(state ? filesOf(record, state, published) : []),
     [cursorName, cursorText(record), published.cursor.etag],
   ]);
   if (!isMine) await checkPublished(objects);
   return isMine;
 }
 
-/** Returns the state after a step. @throws StoreError where neither what is published nor the records lead there */
+/** Returns whether packs of a later step are listed. */
+const isFurther = (published: Published, { packs, replaces }: CompleteMirrorStep): boolean =>
+  listedPacks(published).some((name) => !packs.includes(name) && !replaces.includes(name));
+
+/**
+ * Returns the state after a step; undefined where the records go further, as what is published may.
+ * @throws StoreError where neither what is published nor the records lead there
+ */
 async function stateAfter(
   objects: ObjectStore,
   record: CompleteMirrorStep,
   published: Published,
-): Promise<State> {
+): Promise<State | undefined> {
   // A run may have been killed between the two files: the changes apply to the old list and to the new one.
   const before = parseState("\n", published.infoRefs?.text ?? "") ?? noState;
   const state = applyChanges(before, record.head, record.refs);
   if (stateId(state) === record.to) return state;
   const last = await findStep(objects, {});
   if (last?.record.number === record.number && last.record.to === record.to) return last.state;
+  if (last && last.record.number > record.number) return undefined;
   throw damaged(
     objects.address(infoRefsName),
     `does not lead to the state ${record.to} of step ${record.number}`,

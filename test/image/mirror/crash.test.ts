@@ -1,4 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
 import { openStoredIndex } from "../../../image/git/pack-index.ts";
 import { faultyStore } from "../../fixtures/faulty-store.ts";
 import { type MirroredRepository, makeMirroredRepository } from "../../fixtures/mirrored-repository.ts";
@@ -237,6 +238,46 @@ describe("several runs", () => {
     expect(await mirrored.step()).toMatchObject({ status: "mirrored", steps: [{ number: 5 }] });
     await mirrored.expectEveryStepWhole();
   });
+
+  test.each([
+    [
+      "of the same branch",
+      async ({ repository }: MirroredRepository) => {
+        await repository.write("file", "three\n");
+        await repository.commit();
+      },
+    ],
+    ["of others", (mirrored: MirroredRepository) => advance(mirrored, seededRandom(4))],
+    [
+      "without objects",
+      ({ repository }: MirroredRepository) => repository.git("branch", `branch-${++counter}`),
+    ],
+  ])(
+    "a cursor that was put back two steps, the last one %s: each moment's clone is whole",
+    async (_, change) => {
+      await using mirrored = await makeStarted();
+      const old = (await mirrored.objects.get("cursor"))?.text ?? "";
+      await mirrored.repository.write("file", "two\n");
+      await mirrored.repository.commit();
+      await mirrored.step();
+      await change(mirrored);
+      await mirrored.step();
+      await Bun.write(join(mirrored.folder, "cursor"), old);
+      const writes: string[] = [];
+      const objects = faultyStore(
+        mirrored.objects,
+        () => undefined,
+        async (_, name) => {
+          writes.push(name);
+          await mirrored.clone();
+        },
+      );
+      await mirrored.step({ objects });
+      expect(writes).toEqual(["cursor", "cursor"]);
+      expect((await mirrored.objects.get("cursor"))?.text).toEndWith(" 3\n");
+      await mirrored.expectEveryStepWhole();
+    },
+  );
 
   test("a step that was taken over names the record before, and is of its new owner", async () => {
     await using mirrored = await makeStarted();
