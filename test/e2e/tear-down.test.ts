@@ -2,7 +2,14 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PutBucketVersioningCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import {
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteObjectCommand,
+  ListObjectVersionsCommand,
+  PutBucketVersioningCommand,
+  PutObjectCommand,
+} from "@aws-sdk/client-s3";
 import { type Aws, startAws } from "../fixtures/aws.ts";
 import { missingPrograms } from "../fixtures/requirements.ts";
 
@@ -13,7 +20,8 @@ setDefaultTimeout(300_000);
 function commandsWith(text: string): string {
   const page = readFileSync(join(import.meta.dirname, "../../docs/operations.md"), "utf8");
   const found = [...page.matchAll(/```sh\n(.*?)```/gs)].find(([, commands = ""]) => commands.includes(text));
-  return found?.[1] ?? "";
+  if (!found?.[1]) throw new Error(`docs/operations.md has no commands with ${text}`);
+  return found[1];
 }
 
 describe.skipIf(missing !== undefined)(
@@ -21,21 +29,44 @@ describe.skipIf(missing !== undefined)(
   () => {
     const folder = mkdtempSync(join(tmpdir(), "tear-down-"));
     const bucket = "git-diff-results-123456789012";
+    const ecr = "aws ecr --region eu-west-1";
     let aws: Aws;
 
+    /** Runs a script, and returns what it prints. */
     async function shell(script: string): Promise<string> {
       const shell = Bun.spawn(["bash", "-e", "-o", "pipefail", "-c", script], {
         cwd: folder,
         env: { ...aws.environment, AWS_ENDPOINT_URL: aws.motoEndpoint, PATH: process.env.PATH ?? "" },
         stdout: "pipe",
         stderr: "pipe",
+        timeout: 120_000,
       });
-      const [output, errors] = [
-        await new Response(shell.stdout).text(),
-        await new Response(shell.stderr).text(),
-      ];
+      const [output, errors] = await Promise.all([
+        new Response(shell.stdout).text(),
+        new Response(shell.stderr).text(),
+      ]);
       if ((await shell.exited) !== 0) throw new Error(`${script}\n${errors}`);
       return output;
+    }
+
+    /** Makes the repository that the stack would have, with an image. */
+    async function pushImage(): Promise<void> {
+      await shell(`${ecr} create-repository --repository-name git-diff`);
+      const config = `{"digest":"sha256:${"0".repeat(64)}"}`;
+      const mediaType = "application/vnd.docker.distribution.manifest.v2+json";
+      const manifest = `{"schemaVersion":2,"mediaType":"${mediaType}","config":${config},"layers":[]}`;
+      await shell(
+        `${ecr} put-image --repository-name git-diff --image-tag built --image-manifest '${manifest}'`,
+      );
+    }
+    async function imageRepositories(): Promise<unknown[]> {
+      return JSON.parse(await shell(`${ecr} describe-repositories`)).repositories;
+    }
+    async function versions(): Promise<number> {
+      const { Versions, DeleteMarkers } = await aws.s3.send(
+        new ListObjectVersionsCommand({ Bucket: bucket, MaxKeys: 2_000 }),
+      );
+      return (Versions?.length ?? 0) + (DeleteMarkers?.length ?? 0);
     }
 
     beforeAll(async () => {
@@ -53,17 +84,31 @@ describe.skipIf(missing !== undefined)(
       for (let key = 0; key < 1_100; key++) {
         await aws.s3.send(new PutObjectCommand({ Bucket: bucket, Key: `api/${key} "é"`, Body: "x" }));
       }
-      const s3 = `aws s3api --region eu-west-1`;
-      await shell(`${s3} delete-object --bucket ${bucket} --key 'api/1 "é"'`);
-      await shell(`aws ecr create-repository --region eu-west-1 --repository-name git-diff`);
-      const versions = `${s3} list-object-versions --bucket ${bucket} --query 'length([Versions, DeleteMarkers][] | [?Key])'`;
-      expect((await shell(versions)).trim()).toBe("1101");
+      for (const key of [1, 1_050])
+        await aws.s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: `api/${key} "é"` }));
+      await pushImage();
 
-      await shell(commandsWith("delete-objects"));
+      expect(await shell(commandsWith("delete-objects"))).not.toContain("Access Denied");
 
-      await shell(`${s3} delete-bucket --bucket ${bucket}`);
-      const repositories = await shell("aws ecr describe-repositories --region eu-west-1");
-      expect(JSON.parse(repositories).repositories).toEqual([]);
+      expect(await versions()).toBe(0);
+      await aws.s3.send(new DeleteBucketCommand({ Bucket: bucket }));
+      expect(await imageRepositories()).toEqual([]);
+    });
+
+    test("end where something is locked, and delete that too with the option that the page names", async () => {
+      await aws.s3.send(new CreateBucketCommand({ Bucket: bucket, ObjectLockEnabledForBucket: true }));
+      const ObjectLockRetainUntilDate = new Date(Date.now() + 86_400_000);
+      const lock = { ObjectLockMode: "GOVERNANCE", ObjectLockRetainUntilDate } as const;
+      await aws.s3.send(new PutObjectCommand({ Bucket: bucket, Key: "api/diff", Body: "x", ...lock }));
+      const commands = commandsWith("delete-objects");
+
+      await pushImage();
+      expect(await shell(commands)).toMatch(/api\/diff\tAccess Denied because object protected by object lock/);
+      expect(await versions()).toBe(1);
+
+      await pushImage();
+      await shell(commands.replace("delete-objects", "delete-objects --bypass-governance-retention"));
+      expect(await versions()).toBe(0);
     });
 
     test("remove the cursors and the task definitions", async () => {
