@@ -1,4 +1,5 @@
 import { lockDaysFor } from "../image/config/lock-days.ts";
+import { archivePrefix } from "../image/config/repository.ts";
 import { duplicateIndexes } from "../image/lib/duplicates.ts";
 import { collectionDefaults } from "./collection.ts";
 import { credentialOf } from "./credentials.ts";
@@ -234,10 +235,14 @@ function checkMirrors(entries: readonly Entry[]): Problem[] {
       .map((_, index) => parts.slice(0, index + 1).join("/"))
       .find((one) => mirrored.has(one));
     const inMirror = `would store its results in the mirror of "${taken?.replace(/\.git$/, "")}"; use another name`;
+    const ownArchive = `would keep refs below ${archivePrefix}, which refs has of the host; remove one of the two`;
     const noMirror = 'has no effect without a mirror; add "collect": ["diffs", "mirror"], or remove it';
     return [
       ...(taken ? [{ path: [...path, "name"], message: inMirror }] : []),
       ...(refs && !isMirrored(repository) ? [{ path: [...path, "refs"], message: noMirror }] : []),
+      ...(archiveRefs === true && isList(refs) && refs.some((ref) => String(ref).startsWith(archivePrefix))
+        ? [{ path: [...path, "archiveRefs"], message: ownArchive }]
+        : []),
       ...(archiveRefs !== undefined && !isMirrored(repository)
         ? [{ path: [...path, "archiveRefs"], message: noMirror }]
         : []),
@@ -335,6 +340,8 @@ function checkInterval(
       : `leaves up to ${hours} hours between two drills, each of which extends the locks with less than half of ${lockDays} days left; a day in hand included, use a lockDays of at least ${needed}, or a closer schedule`;
   return [{ path: [...path, "schedule"], message }];
 }
+
+const isList = (value: unknown): value is readonly unknown[] => Array.isArray(value);
 
 /** Whatever type `collect` has: that is reported elsewhere. */
 const isMirrored = ({ collect }: Repository): boolean => Array.isArray(collect) && collect.includes("mirror");

@@ -40,7 +40,11 @@ export class OnPush extends Construct {
       description: `git-diff-to-s3: EventBridge starts collection ${collection.name}`,
       identity,
       service: "events.amazonaws.com",
-      trust: { StringEquals: { "aws:SourceAccount": account.id, "aws:SourceArn": this.ruleArns } },
+      trust: {
+        StringEquals: { "aws:SourceAccount": account.id },
+        // Not each by its name: a trust policy has at most 2,048 characters.
+        ArnLike: { "aws:SourceArn": account.arn("events", `rule/${task.family}-push-*`) },
+      },
       statements: startStatements(props),
     });
     for (const [index, pattern] of patterns.entries()) {

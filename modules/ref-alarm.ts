@@ -29,12 +29,14 @@ export class RefAlarm extends Construct {
     new CloudwatchMetricAlarm(this, "Default", {
       alarmActions: [topicArn],
       alarmName,
-      alarmDescription: `A branch or tag was rewritten or deleted on its host. Nothing is lost: the mirror has every earlier state. Which, and where they were: aws logs filter-log-events --region ${region} --log-group-name ${task.logGroup} --filter-pattern '${refPattern}' --query 'events[].message' --output text`,
+      alarmDescription: `A branch or tag was rewritten or deleted on its host. Nothing is lost: the mirror has every earlier state. Which, and where they were: aws logs tail --region ${region} --since 1d --filter-pattern '${refPattern}' ${task.logGroup}`,
       namespace: metric.namespace,
       metricName: metric.name,
       statistic: "Sum",
       period: 300,
-      evaluationPeriods: 1,
+      // Logs may come late, and so their metric.
+      evaluationPeriods: 3,
+      datapointsToAlarm: 1,
       comparisonOperator: "GreaterThanThreshold",
       threshold: 0,
       treatMissingData: "notBreaching",

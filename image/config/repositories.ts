@@ -6,7 +6,7 @@ import { parseLocation } from "../host/location.ts";
 import { duplicateIndexes } from "../lib/duplicates.ts";
 import type { Environment } from "../lib/environment.ts";
 import { ConfigError } from "../lib/errors.ts";
-import { branchesAndTags, branchProblem, type Repository } from "./repository.ts";
+import { archivePrefix, branchesAndTags, branchProblem, type Repository } from "./repository.ts";
 import { variables } from "./variables.ts";
 
 const text = z.string({ error: "it is required, and must be text" });
@@ -97,6 +97,10 @@ function readMany(environment: Environment, name: string, list: string): Reposit
   const read = parseList(name, list).flatMap((entry, index) => {
     const parsed = entrySchema.safeParse(entry);
     if (parsed.success) {
+      if (parsed.data.archiveRefs && parsed.data.refs.some((ref) => ref.startsWith(archivePrefix)))
+        problems.push(
+          `${name}[${index}].archiveRefs keeps refs below ${archivePrefix}, which refs has of the host: remove one of the two.`,
+        );
       const nameOf = (key: CheckedKey) => `${name}[${index}].${key}`;
       const repository = readEntry(parsed.data, nameOf, environment, parseOnce, problems);
       return repository ? [{ repository, entry: parsed.data }] : [];

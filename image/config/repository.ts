@@ -23,6 +23,9 @@ export interface Repository {
 /** What a mirror has unless something else is configured. Other refs, such as those of pull requests, are many. */
 export const branchesAndTags: readonly string[] = ["refs/heads/", "refs/tags/"];
 
+/** Where a mirror keeps what was taken from refs. */
+export const archivePrefix = "refs/archive/";
+
 /** Returns a repository's name for people: its URL or path, the branch where one is configured, and "mirror" for one. */
 export function labelOf({ location, branch, mirror }: Repository): string {
   const where = location.transport === "file" ? fileURLToPath(location.url) : location.url;

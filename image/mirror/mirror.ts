@@ -141,8 +141,12 @@ async function takeTurns(context: MirrorContext, steps: CompleteMirrorStep[]): P
     if (published.cursor.number !== cursor.number) continue;
     const before = await publishedState(objects, published);
     if (before === undefined) continue;
-    const { state: possible, left } = withoutRefused(withArchived(state, before), before, refused);
-    if (left.length > 0 && stateId(possible) === cursor.state) {
+    const { state: possible, left } = withoutRefused(
+      withArchived(state, before, context.prefixes),
+      before,
+      refused,
+    );
+    if (found.length === 0 && (left.length > 0 || !tail) && stateId(possible) === cursor.state) {
       found = await fetchMissing(context, cursor, lacking);
       if (found.length === 0) return done(unchanged, left);
     }

@@ -4,7 +4,7 @@ import type { Claim } from "../chain/claim.ts";
 import { openIndex } from "../git/pack-index.ts";
 import { findPointers } from "../lfs/find-pointers.ts";
 import type { LargeFile } from "../lfs/pointer.ts";
-import { archiveChanges, liveId } from "./archive.ts";
+import { archiveChanges, isArchived, liveId } from "./archive.ts";
 import { checkTags } from "./check-tags.ts";
 import { incomplete, proveClosure } from "./closure.ts";
 import { choosePacks, mergePacks, sizesOf } from "./consolidate.ts";
@@ -58,7 +58,7 @@ export async function performStep(
     const lost = [...(moved.rewritten ?? []), ...(moved.undecided ?? [])];
     const kept = context.archives ? archiveChanges(claim.record.number, before, changed, lost) : [];
     const state = applyChanges(reached, reached.head, kept);
-    const live = liveId(state);
+    const live = liveId(state, context.prefixes);
     const rest = packs.filter((name) => !replaces.includes(name));
     const { record } = await claim.complete<CompleteMirrorStep>({
       ...claim.record,
@@ -105,7 +105,9 @@ async function fetchAndStore(
   const wanted = [...new Set(tips.map(({ id }) => id))].filter((id) => !isHere(id));
   if (wanted.length === 0) return nothingNew;
   const changed = changes.flatMap(([, id]) => id ?? []);
-  const haves = [...new Set([...changed, detachedHead(before) ?? [], ...here].flat())];
+  // The host may have lost what was archived.
+  const hosted = before.refs.flatMap(({ name, id }) => (isArchived(name, context.prefixes) ? [] : id));
+  const haves = [...new Set([...changed, detachedHead(before) ?? [], ...hosted].flat())];
   const scratch = await context.openScratch();
   const { parts, refusals } = await fetchParts(context, scratch, wanted, haves, packs.length === 0);
   for (const { name, id } of tips) {

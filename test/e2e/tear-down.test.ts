@@ -103,7 +103,9 @@ describe.skipIf(missing !== undefined)(
       const commands = commandsWith("delete-objects");
 
       await pushImage();
-      expect(await shell(commands)).toMatch(/api\/diff\tAccess Denied because object protected by object lock/);
+      expect(await shell(commands)).toMatch(
+        /api\/diff\tAccess Denied because object protected by object lock/,
+      );
       expect(await versions()).toBe(1);
 
       await pushImage();

@@ -183,7 +183,7 @@ describe("a ref that was rewritten or deleted", () => {
       alarm_actions: [topic],
     });
     expect(String(alarm.alarm_description)).toContain(
-      `aws logs filter-log-events --region eu-west-1 --log-group-name ${ref("aws_cloudwatch_log_group.task-all_log.name")} --filter-pattern '${filter.pattern}'`,
+      `aws logs tail --region eu-west-1 --since 1d --filter-pattern '${filter.pattern}' ${ref("aws_cloudwatch_log_group.task-all_log.name")}`,
     );
     const [publish] = mirrored
       .statements("aws_sns_topic_policy.alarms_policy")

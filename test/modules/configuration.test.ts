@@ -553,6 +553,11 @@ const wrong: [string, object, RegExp][] = [
     /repositories\[0\]\.archiveRefs = true has no effect without a mirror; add "collect"/,
   ],
   [
+    "an archive where the host has one",
+    { repositories: [{ ...api, collect: ["mirror"], archiveRefs: true, refs: ["refs/archive/"] }] },
+    /repositories\[0\]\.archiveRefs = true would keep refs below refs\/archive\/, which refs has of the host; remove one/,
+  ],
+  [
     "an account's name",
     { account: "acme-prod" },
     /gitDiff\.account = "acme-prod" is not the number of an AWS account; write its 12 digits/,

@@ -39,6 +39,10 @@ async function makeRewritten() {
   return { mirrored, commit, old, now, tag };
 }
 
+/** A commit that no branch has, which differs from all others. */
+const treeCommit = async ({ git }: MirroredRepository["repository"], number: number) =>
+  git("commit-tree", "-m", `${number}`, "HEAD^{tree}");
+
 const archived = async ({ objects }: Pick<MirroredRepository, "objects">) =>
   [...((await objects.get("info/refs"))?.text ?? "").matchAll(/^(.{40})\trefs\/archive\/(.+)$/gm)].map(
     ([, id, name]) => `${name} ${id}`,
@@ -132,6 +136,44 @@ test("it is restored with its step, and carried to another place", async () => {
   await importDelta((await exportDelta(objects, undefined)).content(), there, signal);
   expect(await archived({ objects: there })).toEqual(await archived(mirrored));
   await expectHolds(there);
+});
+
+test("refs of that name that are the host's own are mirrored like any others", async () => {
+  await using mirrored = await makeMirroredRepository();
+  const { repository, run, step } = mirrored;
+  const all = { repository: { mirror: ["refs/heads/", "refs/archive/"] } };
+  await repository.commit();
+  await repository.git("update-ref", "refs/archive/old", "HEAD");
+  expect(await step(all)).toMatchObject({ status: "mirrored", steps: [{ number: 1 }] });
+  expect(await run(all)).toMatchObject({ status: "unchanged" });
+  await repository.git("update-ref", "-d", "refs/archive/old");
+  expect(await step(all)).toMatchObject({
+    steps: [{ refs: [["refs/archive/old", expect.any(String), null, null]] }],
+  });
+  expect(await run(all)).toMatchObject({ status: "unchanged" });
+});
+
+test("many archived refs do not keep the host from knowing what is here", async () => {
+  const { mirrored, commit } = await makeRewritten();
+  await using _ = mirrored;
+  const { repository, run, objects } = mirrored;
+  for (let number = 0; number < 1_100; number++)
+    await repository.gitBytes([
+      "update-ref",
+      `refs/heads/many-${number}`,
+      await treeCommit(repository, number),
+    ]);
+  await run(archiving);
+  for (let number = 0; number < 1_100; number++)
+    await repository.git("update-ref", "-d", `refs/heads/many-${number}`);
+  await repository.git("reflog", "expire", "--expire=now", "--all");
+  await repository.git("gc", "--quiet", "--prune=now");
+  await run(archiving);
+  await repository.git("checkout", "--quiet", "-b", "new");
+  await commit("new");
+  // The commit, its tree and its file.
+  expect(await run(archiving)).toMatchObject({ steps: [{ pack: { objects: 3 } }] });
+  await expectHolds(objects);
 });
 
 describe("killed at a write, the next run keeps the same", () => {
