@@ -146,9 +146,9 @@ export class GitDiff extends TerraformStack {
       validate: () => {
         const bytes = policy ? jsonSize(policy) : 0;
         if (bytes <= bucketPolicyBytes) return [];
-        const parts = Math.ceil(bytes / bucketPolicyBytes);
+        const most = Math.floor((collections.length * bucketPolicyBytes) / bytes);
         return [
-          `the policy for the bucket ${results.name} has ${bytes} bytes, as it names the role of each collection; S3 allows ${bucketPolicyBytes}: use ${Math.floor(collections.length / parts)} collections at most`,
+          `the policy for the bucket ${results.name} has ${bytes} bytes, as it names the role of each collection; S3 allows ${bucketPolicyBytes}: use ${most} collections at most`,
         ];
       },
     });
@@ -227,7 +227,7 @@ export class GitDiff extends TerraformStack {
   }
 }
 
-const rolesOf = (tasks: readonly { readonly task: Task }[]) => tasks.map(({ task }) => task.roleArn);
+const rolesOf = (tasks: readonly { readonly task: Task }[]) => tasks.map(({ task }) => task.composedRoleArn);
 
 /** Expires diffs alone where there are mirrors, which need all that they have. */
 function retentionOf(days: number | undefined, repositories: readonly Repository[]) {

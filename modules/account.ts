@@ -25,7 +25,7 @@ export class Account extends Construct {
     this.region = props.region;
   }
 
-  /** Returns an ARN of this account, such as `arn("ssm", "parameter/x")`. The default region is the stack's. */
+  /** Returns an ARN of this account, such as `arn("ssm", "parameter/x")`. The default region is the stack's; IAM has none, "". */
   arn(service: string, resource: string, region: string = this.region): string {
     return `arn:${this.partition}:${service}:${region}:${this.id}:${resource}`;
   }

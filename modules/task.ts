@@ -40,6 +40,8 @@ export class Task extends Construct {
   readonly parts: readonly ITerraformDependable[];
   /** The role of the worker itself. */
   readonly roleArn: string;
+  /** Its ARN, composed instead of read from the role: the length is known during synthesis. */
+  readonly composedRoleArn: string;
   /** The role with which ECS pulls the image, reads the credentials and writes the log. */
   readonly executionRoleArn: string;
 
@@ -76,8 +78,9 @@ export class Task extends Construct {
         ArnLike: { "aws:SourceArn": account.arn("ecs", "*") },
       },
     };
+    const roleName = `${this.family}-task`;
     const worker = new Role(this, "worker", {
-      name: `${this.family}-task`,
+      name: roleName,
       description: `git-diff-to-s3: the worker of collection ${collection.name}`,
       ...shared,
       statements: workerStatements(props),
@@ -89,6 +92,7 @@ export class Task extends Construct {
       statements: executionStatements(props, logGroup.arn),
     });
     this.roleArn = worker.arn;
+    this.composedRoleArn = account.arn("iam", `role${props.identity.path ?? "/"}${roleName}`, "");
     this.executionRoleArn = execution.arn;
     const permissions = [...worker.permissions, ...execution.permissions];
     const definition = new EcsTaskDefinition(this, "Default", {

@@ -5,6 +5,7 @@ import { readEnvironment } from "../image/config/environment.ts";
 import { addStacks, GitDiff } from "../main.ts";
 import { ConfigurationError } from "../modules/configuration-error.ts";
 import { parseOne } from "./fixtures/configuration.ts";
+import { resolve } from "./fixtures/stack-role.ts";
 import { IMAGE, ref, repositories, SMALLEST, Template } from "./fixtures/template.ts";
 
 const smallest = new Template(SMALLEST);
@@ -371,18 +372,29 @@ describe("a configuration with several mistakes", () => {
     ]);
   });
 
-  test("a bucket's policy with the roles of too many collections is reported", () => {
-    const collections = Array.from({ length: 100 }, (_, index) => ({
-      name: `c${index}`,
-      repositories: repositories(1, index),
-    }));
-    const configured = { region: "eu-west-1", image: IMAGE, bucket: "acme-diffs", collections };
-    expect(problems(configured)).toEqual([
-      expect.stringMatching(
-        /^ {2}gitDiff: the policy for the bucket acme-diffs has \d+ bytes, .*; S3 allows 20480: use 33 collections at most$/,
-      ),
-    ]);
-    expect(() => new Template({ ...configured, collections: collections.slice(0, 33) })).not.toThrow();
+  test("a bucket's policy with the roles of too many collections is reported, and how many there may be", () => {
+    const configured = (count: number) => ({
+      region: "eu-west-1",
+      image: IMAGE,
+      bucket: "acme-diffs",
+      rolePath: "/acme/data/",
+      collections: Array.from({ length: count }, (_, index) => ({
+        name: `c${index + 1000}`,
+        repositories: repositories(1, index),
+      })),
+    });
+    const [problem = "", ...others] = problems(configured(150));
+    expect(others).toEqual([]);
+    expect(problem).toMatch(
+      /^ {2}gitDiff: the policy for the bucket acme-diffs has \d+ bytes, .*; S3 allows 20480: /,
+    );
+    const most = Number(/use (\d+) collections at most$/.exec(problem)?.[1]);
+    expect(problems(configured(most + 2))).not.toEqual([]);
+    const template = new Template(configured(most));
+    const stored = resolve(template, template.json.output.bucket_policy?.value);
+    // What is computed is little more than what S3 will count.
+    expect(stored.length).toBeGreaterThan(0.8 * 20_480);
+    expect(stored.length).toBeLessThanOrEqual(20_480);
   });
 
   test("sizes are reported together with values that are wrong", () => {

@@ -104,7 +104,8 @@ describe("a bucket that exists already", () => {
 
   test("has an output with what the policy of another account's bucket has to allow", () => {
     const { value } = existing.json.output.bucket_policy as { value: string };
-    const Principal = { AWS: [ref("aws_iam_role.task-all_worker.arn")] };
+    const account = `${ref("data.aws_partition.account_partition.partition")}:iam::${ref("data.aws_caller_identity.account.account_id")}`;
+    const Principal = { AWS: [`arn:${account}:role/git-diff-all-task`] };
     expect(JSON.parse(value).Statement).toEqual([
       { Sid: "PutResults", Effect: "Allow", Action: put, Resource: [`${arn}/git/diffs/*`], Principal },
       {

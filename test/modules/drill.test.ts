@@ -3,6 +3,7 @@ import { parseArguments } from "../../image/config/arguments.ts";
 import { parseLockDays } from "../../image/config/lock-days.ts";
 import { parsePart } from "../../image/config/place.ts";
 import { parse } from "../fixtures/configuration.ts";
+import { ACCOUNT, resolve } from "../fixtures/stack-role.ts";
 import { ref, repositories, SMALLEST, Template } from "../fixtures/template.ts";
 
 const url = (name: string) => `https://github.com/acme/${name}.git`;
@@ -96,13 +97,15 @@ test("the owner of an existing bucket locks it; the drill's role extends the loc
   });
   expect(existing.addresses.filter((address) => address.includes("s3_bucket"))).toEqual([]);
   const { value } = existing.json.output.bucket_policy as { value: string };
-  const by = (role: string) => ({ AWS: [ref(`aws_iam_role.task-${role}_worker.arn`)] });
+  const by = (collection: string) => ({ AWS: [`arn:aws:iam::${ACCOUNT}:role/git-diff-${collection}-task`] });
   expect(
-    JSON.parse(value).Statement.map(({ Sid, Principal, Resource }: Record<string, unknown>) => [
-      Sid,
-      Principal,
-      String(Resource).replace(/^.*:::/, ""),
-    ]),
+    JSON.parse(resolve(existing, value)).Statement.map(
+      ({ Sid, Principal, Resource }: Record<string, unknown>) => [
+        Sid,
+        Principal,
+        String(Resource).replace(/^.*:::/, ""),
+      ],
+    ),
   ).toEqual([
     ["PutResults", by("all"), "acme/git/*"],
     ["ReadStepRecords", by("all"), "acme/git/*/_steps/*"],
