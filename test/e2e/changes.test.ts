@@ -65,6 +65,13 @@ describe.skipIf(missing !== undefined)(`a live stack${missing ? ` (${missing})` 
     return JSON.parse(Target?.Input ?? "").TaskDefinition;
   };
 
+  test("is not planned with credentials of another account than the configured one", async () => {
+    live.synthesise({ ...before, account: "123456789012" });
+    await live.planNothing();
+    live.synthesise({ ...before, account: "210987654321" });
+    await expect(live.plan()).rejects.toThrow(/AWS account ID not allowed: 123456789012/);
+  });
+
   test("does not change when its repositories change places", async () => {
     live.synthesise({ ...before, repositories: [web, api] });
     await live.planNothing();
@@ -108,6 +115,8 @@ describe.skipIf(missing !== undefined)(`a live stack${missing ? ` (${missing})` 
     const planned = (await addresses()).filter(([address]) => !String(address).includes("drill"));
     expect(planned).toEqual([
       ["aws_cloudwatch_event_target.alarms_notify", ["update"]],
+      ["aws_cloudwatch_log_metric_filter.alarms_refs-all_filter", ["create"]],
+      ["aws_cloudwatch_metric_alarm.alarms_refs-all", ["create"]],
       ["aws_ecs_task_definition.task-all", ["create", "delete"]],
       ["aws_iam_policy.task-all_worker_1", ["update"]],
       ["aws_s3_bucket_object_lock_configuration.results_lock", ["create"]],
