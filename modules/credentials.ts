@@ -33,7 +33,7 @@ export function credentialOf({ name, url, credentials }: Repository): Credential
   if (credentials === "host") {
     return { key: host, path: `_credentials/${host.replace(":", "_")}`, variable: variable(host) };
   }
-  // What follows `secret:` or `parameter/`.
+  // From `secret:` or `parameter/` on.
   return { key: credentials, variable: variable(credentials.split(":").slice(5).join(":")) };
 }
 

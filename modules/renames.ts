@@ -23,20 +23,40 @@ export function describeRenames(before: string, after: string, region: string): 
         gitRepo === to.gitRepo && gitBranch === to.gitBranch && !kept.has(parameterName),
     );
     if (!from || known.has(to.parameterName)) return [];
-    const place = ({ resultsBucket }: Entry) => placeOf(resultsBucket, region);
-    const ssm = `aws ssm get-parameter --region ${region} --name ${from.parameterName}`;
-    return `${nameOf(from)} is called ${nameOf(to)} now. Its cursor and its diffs stay under the old name, so that the next run would store a new baseline. A credential of its own goes with the old name: set it again after you deploy. To move cursor and diffs, run this before:
-  aws s3 sync --region ${region} s3://${place(from)}/ s3://${place(to)}/
-  aws ssm put-parameter --region ${region} --name ${to.parameterName} --type String --value "$(${ssm} --query Parameter.Value --output text)"${mirrorCommand(place(from), place(to), from)}`;
+    const said = `${nameOf(from)} is called ${nameOf(to)} now. What it has stored stays under the old name, so that the next run would begin anew. A credential of its own goes with the old name: set it again after you deploy. To move what is stored, run this before, while no run does:`;
+    return [said, ...moves(from, to, region)].join("\n  ");
   });
+}
+
+/** Returns the commands that move what a repository has. A mirror's packs can only be created, which `aws s3 sync` does not ask for. */
+function moves(from: Entry, to: Entry, region: string): string[] {
+  const [source, target] = [from, to].map(({ resultsBucket }) => `s3://${placeOf(resultsBucket, region)}`);
+  const cursor = `$(aws ssm get-parameter --region ${region} --name ${from.parameterName} --query Parameter.Value --output text)`;
+  const { collect = ["diffs"] } = from;
+  return [
+    ...(collect.includes("diffs")
+      ? [
+          `aws s3 sync --region ${region} ${source}/ ${target}/`,
+          `aws ssm put-parameter --region ${region} --name ${to.parameterName} --type String --value "${cursor}"`,
+        ]
+      : []),
+    ...(collect.includes("mirror")
+      ? [
+          `npm --silent start -- export ${source}.git --output - | npm --silent start -- import - ${target}.git`,
+        ]
+      : []),
+  ];
 }
 
 function listEntries(template: string): Entry[] {
   const tasks: Record<string, { container_definitions: string }> =
     JSON.parse(template).resource?.aws_ecs_task_definition ?? {};
   return Object.values(tasks).flatMap(({ container_definitions }) => {
-    const [{ environment }]: [{ environment: { name: string; value: string }[] }] =
-      JSON.parse(container_definitions);
+    const [{ environment, command }]: [
+      { environment: { name: string; value: string }[]; command?: unknown },
+    ] = JSON.parse(container_definitions);
+    // A drill has repositories of another task once more.
+    if (command !== undefined) return [];
     return JSON.parse(environment.find(({ name }) => name === variables.repositories)?.value ?? "[]");
   });
 }
@@ -50,10 +70,3 @@ const placeOf = (resultsBucket: string, region: string) =>
     /\$\{[^}]*\}/,
     `$(aws sts get-caller-identity --region ${region} --query Account --output text)`,
   );
-
-/** The command that moves a mirror. Its packs can only be created, which `aws s3 sync` does not ask for. */
-const mirrorCommand = (from: string, to: string, { collect }: Entry) =>
-  collect?.includes("mirror")
-    ? `
-  npm --silent start -- export s3://${from}.git --output - | npm --silent start -- import - s3://${to}.git`
-    : "";

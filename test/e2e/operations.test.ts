@@ -12,13 +12,16 @@ import {
 } from "@aws-sdk/client-s3";
 import { type Aws, startAws } from "../fixtures/aws.ts";
 import { missingPrograms } from "../fixtures/requirements.ts";
+import { makeTwoChains } from "../fixtures/two-chains.ts";
+import { runWorker } from "../fixtures/worker.ts";
 
-const missing = missingPrograms("tear-down", "aws", "moto_server");
+const missing = missingPrograms("operations", "aws", "moto_server");
+const root = join(import.meta.dirname, "../..");
 setDefaultTimeout(300_000);
 
 /** The shell commands in a page that contain a text. */
 function commandsWith(text: string): string {
-  const page = readFileSync(join(import.meta.dirname, "../../docs/operations.md"), "utf8");
+  const page = readFileSync(join(root, "docs/operations.md"), "utf8");
   const found = [...page.matchAll(/```sh\n(.*?)```/gs)].find(([, commands = ""]) => commands.includes(text));
   if (!found?.[1]) throw new Error(`docs/operations.md has no commands with ${text}`);
   return found[1];
@@ -27,15 +30,15 @@ function commandsWith(text: string): string {
 describe.skipIf(missing !== undefined)(
   `the commands of docs/operations.md${missing ? ` (${missing})` : ""}`,
   () => {
-    const folder = mkdtempSync(join(tmpdir(), "tear-down-"));
+    const folder = mkdtempSync(join(tmpdir(), "operations-"));
     const bucket = "git-diff-results-123456789012";
     const ecr = "aws ecr --region eu-west-1";
     let aws: Aws;
 
     /** Runs a script, and returns what it prints. */
-    async function shell(script: string): Promise<string> {
+    async function shell(script: string, cwd = folder): Promise<string> {
       const shell = Bun.spawn(["bash", "-e", "-o", "pipefail", "-c", script], {
-        cwd: folder,
+        cwd,
         env: { ...aws.environment, AWS_ENDPOINT_URL: aws.motoEndpoint, PATH: process.env.PATH ?? "" },
         stdout: "pipe",
         stderr: "pipe",
@@ -111,6 +114,36 @@ describe.skipIf(missing !== undefined)(
       await pushImage();
       await shell(commands.replace("delete-objects", "delete-objects --bypass-governance-retention"));
       expect(await versions()).toBe(0);
+      await aws.s3.send(new DeleteBucketCommand({ Bucket: bucket }));
+    });
+
+    test("move what a renamed repository has stored, so that the next run goes on", async () => {
+      await aws.createBucket(bucket);
+      await using chains = await makeTwoChains(0);
+      const worker = async (name: string, ...args: string[]) => {
+        const entry = {
+          gitRepo: chains.url,
+          parameterName: `/git-diff/${name}`,
+          resultsBucket: `${bucket}/${name}`,
+          collect: ["diffs", "mirror"],
+        };
+        const environment = { ...aws.environment, REPOSITORIES: JSON.stringify([entry]) };
+        return (await runWorker(environment, { args })).events;
+      };
+      await chains.change();
+      await worker("old");
+
+      await shell(commandsWith("export"), root);
+
+      expect(await aws.parameter("/git-diff/new")).toEqual(await aws.parameter("/git-diff/old"));
+      await chains.change();
+      await worker("new");
+      const verified = await worker("new", "verify", "--replay");
+      expect(verified.map(({ event, steps }) => [event, steps])).toEqual([
+        ["verified", 2],
+        ["verified", 2],
+        ["summary", undefined],
+      ]);
     });
 
     test("remove the cursors and the task definitions", async () => {

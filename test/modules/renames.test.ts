@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describeRenames } from "../../modules/renames.ts";
 import { SMALLEST, Template } from "../fixtures/template.ts";
 
@@ -17,18 +19,39 @@ test("a repository with another name is told how to move its cursor and its diff
   );
   expect(rest).toEqual([]);
   expect(rename?.split("\n")).toEqual([
-    "acme/api is called api now. Its cursor and its diffs stay under the old name, so that the next run would store a new baseline. A credential of its own goes with the old name: set it again after you deploy. To move cursor and diffs, run this before:",
+    "acme/api is called api now. What it has stored stays under the old name, so that the next run would begin anew. A credential of its own goes with the old name: set it again after you deploy. To move what is stored, run this before, while no run does:",
     `  aws s3 sync --region eu-west-1 ${bucket}/acme/api/ ${bucket}/api/`,
     '  aws ssm put-parameter --region eu-west-1 --name /git-diff/api --type String --value "$(aws ssm get-parameter --region eu-west-1 --name /git-diff/acme/api --query Parameter.Value --output text)"',
   ]);
 });
 
-test("a mirror is moved by its own commands", () => {
-  const collect = ["diffs", "mirror"];
-  const [rename] = renames([{ name: "old", url, collect }], [{ name: "new", url, collect }]);
-  expect(rename?.split("\n").at(-1)).toBe(
-    `  npm --silent start -- export ${bucket}/old.git --output - | npm --silent start -- import - ${bucket}/new.git`,
-  );
+test("a mirror is moved by a command of its own, and the page has the same commands", () => {
+  const commands = (...collect: string[]) => {
+    const [rename, ...others] = renames([{ name: "old", url, collect }], [{ name: "new", url, collect }]);
+    expect(others).toEqual([]);
+    return rename?.split("\n  ").slice(1) ?? [];
+  };
+  const page = readFileSync(join(import.meta.dirname, "../../docs/operations.md"), "utf8");
+  const [, block = ""] = /## Rename a repository\n.*?```sh\n(.*?)```/s.exec(page) ?? [];
+  const [, ...documented] = block
+    .replaceAll(" \\\n ", "")
+    .replaceAll('"s3://$bucket', `"${bucket}`)
+    .replace(/"(s3:[^"]*)"/g, "$1")
+    .trim()
+    .split("\n");
+  expect(commands("diffs", "mirror")).toEqual(documented);
+  expect(commands("mirror")).toEqual(documented.slice(2));
+  expect(commands("diffs")).toEqual(documented.slice(0, 2));
+});
+
+test("what has a drill is told once", () => {
+  const mirrored = (name: string) => ({
+    ...SMALLEST,
+    repositories: [{ name, url, collect: ["mirror"] }],
+    drill: { schedule: "rate(1 day)", parts: 1 },
+  });
+  const [before, after] = ["old", "new"].map((name) => JSON.stringify(new Template(mirrored(name)).json));
+  expect(describeRenames(before ?? "", after ?? "", "eu-west-1")).toHaveLength(1);
 });
 
 test("what is no stack of this version has no other names", () => {
