@@ -31,6 +31,8 @@ export interface Contender {
   readonly name: string;
   readonly prepare: () => Promise<void>;
   readonly way: Way;
+  /** A folder that it keeps from one time to the next, and that counts as its disk too. */
+  readonly keeps?: string;
 }
 
 /**
@@ -47,10 +49,10 @@ export async function measure(
   const seconds = contenders.map((): number[] => []);
   const rest = contenders.map(() => ({ wireBytes: 0, diskBytes: 0, memoryBytes: 0 }));
   for (let turn = 0; turn <= times; turn++) {
-    for (const [index, { prepare, way }] of contenders.entries()) {
-      await prepare();
+    for (const [index, contender] of contenders.entries()) {
+      await contender.prepare();
       const watched = turn === times || times === 1;
-      const result = await once(folder, host, way, watched ? (times === 1 ? 250 : 10) : undefined);
+      const result = await once(folder, host, contender, watched);
       if (!watched || times === 1) seconds[index]?.push(result.seconds);
       if (watched) rest[index] = result;
     }
@@ -65,8 +67,8 @@ export async function measure(
 async function once(
   folder: string,
   host: Host,
-  way: Way,
-  lookEvery: number | undefined,
+  { way, keeps }: Contender,
+  watched: boolean,
 ): Promise<Omit<Measure, "name">> {
   let [diskBytes, memoryBytes] = [0, 0];
   await mkdir(folder);
@@ -74,14 +76,20 @@ async function once(
   const running = new Set<number>();
   const look = () => {
     memoryBytes = Math.max(memoryBytes, residentBytes(running));
-    diskBytes = Math.max(diskBytes, sizeOf(folder));
+    diskBytes = Math.max(diskBytes, sizeOf(folder) + (keeps ? sizeOf(keeps) : 0));
   };
-  const watch = lookEvery === undefined ? undefined : setInterval(look, lookEvery);
   const started = performance.now();
+  let watch: NodeJS.Timeout | undefined;
+  // The longer it takes already, the less often.
+  const lookAgain = () => {
+    look();
+    watch = setTimeout(lookAgain, Math.min(250, Math.max(10, (performance.now() - started) / 50)));
+  };
+  if (watched) lookAgain();
   await way(folder, (command) => execute(command, running));
   const seconds = (performance.now() - started) / 1_000;
-  clearInterval(watch);
-  if (watch) look();
+  clearTimeout(watch);
+  if (watched) look();
   await rm(folder, { recursive: true, force: true });
   return { seconds, wireBytes: host.bytesSent + host.bytesReceived, diskBytes, memoryBytes };
 }

@@ -1,12 +1,14 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { AwsCall } from "../test/fixtures/aws-call.ts";
 import { git, hermetic } from "../test/fixtures/git.ts";
 import { type Contender, type Measure, measure, type Way } from "./measure.ts";
+import { openMirrorGitToS3 } from "./mirror-git-to-s3.ts";
 import { environment, note, type Setting } from "./setting.ts";
 
 /**
- * Mirrors a repository as it was some days ago, and then what has changed since, in three ways: this worker, a clone that
- * is packed and uploaded each time, and a clone that is kept and synchronised. Prints them side by side.
+ * Mirrors a repository as it was some days ago, and then what has changed since, by this worker and by its peers: a clone
+ * that is packed and uploaded each time, a clone that is kept and synchronised, mirror-git-to-s3. Prints them side by side.
  */
 export async function compareMirrors(setting: Setting, path: string, days: number): Promise<void> {
   const { folder, root, host, aws } = setting;
@@ -28,29 +30,43 @@ export async function compareMirrors(setting: Setting, path: string, days: numbe
     "--format=create %(refname) %(objectname)",
     "refs/tags",
   );
-  const input = `create refs/heads/main ${from}\n${tags}\n`;
+  const input = `create refs/heads/main ${from}\n${tags}`;
   await git(["update-ref", "--stdin"], { cwd: hosted, input });
   await git(["symbolic-ref", "HEAD", "refs/heads/main"], { cwd: hosted });
 
   const bucket = await aws.createBucket();
   const kept = join(folder, "kept.git");
   const url = host.url("mirrored");
+  const objects = Number(
+    (await git(["rev-list", "--objects", "--count", to, "--tags"], { cwd: hosted })).toString(),
+  );
+  const objectByObject = await openMirrorGitToS3(setting, bucket, url, objects);
+  const prepare = async () => {};
   const contenders: Contender[] = [
-    ["clone, tar, upload", cloneAndUpload(setting, bucket, url)],
-    ["a kept clone, synchronised", keepAndSync(setting, bucket, url, kept)],
-    ["this worker", mirror(setting, bucket, url)],
-  ].map(([name, way]) => ({ name: name as string, prepare: async () => {}, way: way as Way }));
+    { name: "clone, tar, upload", prepare, way: cloneAndUpload(setting, bucket, url) },
+    {
+      name: "a kept clone, synchronised",
+      prepare,
+      way: keepAndSync(setting, bucket, url, kept),
+      keeps: kept,
+    },
+    ...(typeof objectByObject === "string"
+      ? []
+      : [{ name: "mirror-git-to-s3", prepare, way: objectByObject }]),
+    { name: "this worker", prepare, way: mirror(setting, bucket, url) },
+  ];
   for (const what of ["first", "nothing new", `${days} days`]) {
     if (what === `${days} days`) await git(["update-ref", "refs/heads/main", to], { cwd: hosted });
-    note(`Mirroring in three ways: ${what}`);
-    const rows: (Measure & { requests: number })[] = [];
+    note(`Mirroring by the worker and its peers: ${what}`);
+    const rows: Row[] = [];
     for (const contender of contenders) {
       aws.calls.length = 0;
       const [row] = await measure([contender], join(folder, "scratch"), host, 1);
-      if (row) rows.push({ ...row, requests: aws.calls.length });
+      if (row) rows.push({ ...row, requests: aws.calls.length, sentBytes: sentBytes(aws.calls) });
     }
     print(what, rows);
   }
+  if (typeof objectByObject === "string") console.log(`\n${objectByObject}`);
   await rm(kept, { recursive: true, force: true });
 }
 
@@ -99,17 +115,31 @@ const awsCli = ({ environment, endpoint }: Setting["aws"], ...args: string[]) =>
   env: { ...environment, AWS_ENDPOINT_URL: endpoint },
 });
 
-function print(what: string, rows: readonly (Measure & { requests: number })[]): void {
+interface Row extends Measure {
+  /** Those to S3, and the bytes of their bodies. */
+  readonly requests: number;
+  readonly sentBytes: number;
+}
+
+const sentBytes = (calls: readonly AwsCall[]): number =>
+  calls.reduce(
+    (sum, { headers }) =>
+      sum + Number(headers["x-amz-decoded-content-length"] ?? headers["content-length"] ?? 0),
+    0,
+  );
+
+function print(what: string, rows: readonly Row[]): void {
   const mega = (bytes: number) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 2 : 0)} MB`;
   console.log(
-    `\n| ${what} | time | from the host | requests to S3 | disk | memory |\n|---|---:|---:|---:|---:|---:|`,
+    `\n| ${what} | time | from the host | requests to S3 | to S3 | disk | memory |\n|---|---:|---:|---:|---:|---:|---:|`,
   );
-  for (const { name, seconds, wireBytes, requests, diskBytes, memoryBytes } of rows) {
+  for (const { name, seconds, wireBytes, requests, sentBytes, diskBytes, memoryBytes } of rows) {
     const cells = [
       name,
       `${seconds.toFixed(2)} s`,
       mega(wireBytes),
       requests,
+      mega(sentBytes),
       mega(diskBytes),
       mega(memoryBytes),
     ];

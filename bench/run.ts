@@ -14,7 +14,8 @@ const usage = `Usage: npm run bench -- [--repo PATH-OR-URL] [--days N] [--mirror
 Serves the repository over smart HTTP on loopback, takes the commits of its newest N days (default: 1) and collects
 them in three ways: the obvious one (clone everything, git diff to a file, upload it), this worker, and the floor (the
 bare git commands of the worker's best way, ls-remote, fetch and diff, with nothing around them). Prints them side by side, and as ratios.
-Then it mirrors the repository, beside two ways to do so with git and the AWS command line; with --mirror, that alone.
+Then it mirrors the repository, beside two ways to do so with git and the AWS command line, and mirror-git-to-s3 from PyPI
+where the repository is small; with --mirror, that alone.
 Then it collects many small repositories in one run, and steps that are large in one way or another. This takes a quarter of an hour.
 `;
 
