@@ -98,12 +98,16 @@ async function fetchAndStore(
   const tips = changes.flatMap(([name, , id]) => (id === null || here.has(id) ? [] : { name, id }));
   const detached = detachedHead(after);
   if (detached !== undefined && after.head !== before.head) tips.push({ name: "HEAD", id: detached });
-  if (tips.length === 0) return nothingNew;
+  const nothing = async () => {
+    await checkTags(before, changes, { scratch: undefined, objects, indexes });
+    return nothingNew;
+  };
+  if (tips.length === 0) return nothing();
   const earlier = await indexes.published();
   // What is in a pack is there with everything it needs: a branch that was deleted may come back.
   const isHere = (id: string) => earlier.some((index) => index.has(id));
   const wanted = [...new Set(tips.map(({ id }) => id))].filter((id) => !isHere(id));
-  if (wanted.length === 0) return nothingNew;
+  if (wanted.length === 0) return nothing();
   const changed = changes.flatMap(([, id]) => id ?? []);
   // The host may have lost what was archived.
   const hosted = before.refs.flatMap(({ name, id }) => (isArchived(name, context.prefixes) ? [] : id));
@@ -118,12 +122,12 @@ async function fetchAndStore(
   const [first, ...others] = parts.map(({ index }) => index);
   if (first === undefined) {
     if (sent[0] !== undefined) throw incomplete(sent[0]);
-    return nothingNew;
+    return nothing();
   }
   const isProved = packs.length === 0 && parts.length === 1;
   if (!isProved) await proveClosure(scratch, first, [...others, ...earlier], sent);
   else for (const id of sent) if (!first.has(id)) throw incomplete(id);
-  await checkTags(scratch, changes);
+  await checkTags(before, changes, { scratch, objects, indexes });
   // Before older packs come into the scratch repository, whose pointers are known.
   const pointers = largeFiles ? await findPointers(scratch) : [];
   const bytes = parts.reduce((sum, { stored }) => sum + stored.bytes, 0);

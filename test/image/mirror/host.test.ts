@@ -131,6 +131,64 @@ describe("a host that lies about its refs", () => {
     }
   });
 
+  test.each([2, 0] as const)(
+    "a tag or a commit that came with an earlier step leads elsewhere, over protocol %i",
+    async (protocol) => {
+      await using mirrored = await makeMirrored(protocol);
+      const { repository, host, run, step } = mirrored;
+      const first = await repository.git("rev-parse", "HEAD~");
+      const tip = await repository.head();
+      await repository.git("tag", "-m", "inner", "inner");
+      await step();
+      /** Makes a ref, lists it as what leads to this, and then honestly. */
+      const expectLie = async (name: string, peeled: string, number: number) => {
+        const id = await repository.git("rev-parse", name);
+        const said =
+          protocol === 2
+            ? [`${id} refs/tags/${name}${peeled && ` peeled:${peeled}`}`]
+            : [`${id} refs/tags/${name}`, ...(peeled ? [`${peeled} refs/tags/${name}^{}`] : [])];
+        const change: Change = (packets) => {
+          const others = packets.filter(({ payload }) => !payload?.includes(` refs/tags/${name}`));
+          return others.toSpliced(main(others) + 1, 0, ...said.map(line));
+        };
+        host.reset();
+        host.options.instead = {
+          request: protocol === 2 ? 2 : 1,
+          body: (answer) => formatPackets(change(parsePackets(answer))),
+        };
+        const before = await published(mirrored);
+        expect(await run().catch((error) => error)).toMatchObject({
+          code: "ref-invalid",
+          message: expect.stringContaining(`refs/tags/${name}`),
+        });
+        expect(await published(mirrored)).toEqual(before);
+        host.reset();
+        expect(await step()).toMatchObject({ steps: [{ number }] });
+      };
+      // A new name of a tag, a new tag of that tag, a tag that was deleted meanwhile, and an old commit.
+      await repository.git("update-ref", "refs/tags/again", "refs/tags/inner");
+      await expectLie("again", first, 3);
+      await repository.git("tag", "-m", "outer", "outer", "inner");
+      await expectLie("outer", first, 4);
+      const inner = await repository.git("rev-parse", "inner");
+      await repository.git("tag", "-d", "again", "outer", "inner");
+      await step();
+      await repository.git("update-ref", "refs/tags/back", inner);
+      await expectLie("back", "", 6);
+      await repository.git("update-ref", "refs/tags/old", first);
+      await expectLie("old", tip, 7);
+      await mirrored.expectEveryStepWhole();
+    },
+  );
+
+  test("over protocol 0: a list without an end", async () => {
+    await using mirrored = await makeMirrored(0);
+    const endless = add(...Array(500_001).fill(line(`${id} refs/heads/x`)));
+    const body = (answer: Buffer) => formatPackets(endless(parsePackets(answer)));
+    mirrored.host.options.instead = { request: 1, body };
+    await expectRefused(mirrored, "answer-too-large", "refs");
+  });
+
   test("over protocol 0: a path out of the mirror, a ref twice", async () => {
     for (const [lines, code] of [
       [[line(`${id} refs/heads/../x`)], "ref-invalid"],
@@ -143,15 +201,21 @@ describe("a host that lies about its refs", () => {
     }
   });
 
-  test("an unsorted list is the same state", async () => {
-    await using mirrored = await makeMirrored();
+  test("an unsorted list makes the same state", async () => {
+    await using mirrored = await makeMirroredRepository();
     const { repository, host, run, step } = mirrored;
-    await repository.git("branch", "a");
-    await repository.git("branch", "z");
-    await step();
-    host.reset();
+    await repository.write("file", "one\n");
+    await repository.commit();
+    for (const name of ["a", "z"]) await repository.git("branch", name);
     const unsorted: Change = (packets) => [...packets.slice(0, -1).reverse(), ...packets.slice(-1)];
-    host.options.instead = { request: 2, body: (answer) => formatPackets(unsorted(parsePackets(answer))) };
+    const body = (answer: Buffer) => formatPackets(unsorted(parsePackets(answer)));
+    host.options.instead = { request: 2, body };
+    await step();
+    // In the host's own order.
+    host.reset();
+    expect(await run()).toMatchObject({ status: "unchanged" });
+    host.reset();
+    host.options.instead = { request: 2, body };
     expect(await run()).toMatchObject({ status: "unchanged" });
   });
 });
