@@ -28,9 +28,11 @@ export async function* readPackIds(path: string): AsyncGenerator<string> {
 export function openIndex(index: Buffer): PackIndex {
   const count = index.readUInt32BE(namesAt - 4);
   const idAt = (place: number) => namesAt + place * idBytes;
+  // One for all look-ups: a buffer for each would be most of the memory.
+  const wanted = Buffer.alloc(idBytes);
   /** Returns an object's place in the order of the ids. */
   const find = (id: string): number | undefined => {
-    const wanted = Buffer.from(id, "hex");
+    wanted.write(id, "hex");
     const first = wanted[0] ?? 0;
     let low = first === 0 ? 0 : index.readUInt32BE(headerBytes + 4 * (first - 1));
     let high = index.readUInt32BE(headerBytes + 4 * first);

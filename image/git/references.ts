@@ -6,27 +6,36 @@ import type { ScratchRepository } from "./scratch-repository.ts";
 const largestObject = 64 * 1024 * 1024;
 const idBytes = 20;
 
+/** After so many bytes, their memory is freed. Bun alone would let it grow. */
+const bytesBetweenCollections = 4 * 1024 * 1024;
+
 /** Streams the ids that the commits, trees and tags of a scratch repository name, often more than once. @throws GitError */
 export async function* references(scratch: ScratchRepository, objects: ObjectReader): AsyncGenerator<string> {
+  let unfreed = 0;
   for await (const ids of listNaming(scratch)) {
     for await (const { type, content, bytes, id } of objects.contents(ids)) {
       if (bytes > largestObject) throw tooLarge(type, id);
       const chunks: Buffer[] = [];
       for await (const chunk of content) chunks.push(Buffer.from(chunk));
       yield* namedIn(type, Buffer.concat(chunks));
+      unfreed += bytes;
+      if (unfreed < bytesBetweenCollections) continue;
+      unfreed = 0;
+      Bun.gc(true);
     }
   }
 }
 
 /** Lists the commits, trees and tags, in portions. */
 async function* listNaming(scratch: ScratchRepository): AsyncGenerator<string[]> {
-  const format = "--batch-check=%(objectname) %(objecttype)";
+  const format = "--batch-check=%(objecttype) %(objectname)";
   const listed = scratch.stream(["cat-file", "--batch-all-objects", "--unordered", "--buffer", format]);
   let rest = "";
   for await (const chunk of listed) {
-    const lines = (rest + Buffer.from(chunk).toString("latin1")).split("\n");
-    rest = lines.pop() ?? "";
-    yield lines.flatMap((line) => (line.endsWith(" blob") ? [] : [line.slice(0, 40)]));
+    const text = rest + Buffer.from(chunk).toString("latin1");
+    rest = text.slice(text.lastIndexOf("\n") + 1);
+    // No string for each blob: most objects are blobs.
+    yield [...text.matchAll(/^(?:commit|tree|tag) ([0-9a-f]{40})\n/gm)].map(([, id = ""]) => id);
   }
 }
 

@@ -23,7 +23,13 @@ const readAtOnce = 8;
 export function openIndexes(objects: ObjectStore, packs: readonly string[]): Indexes {
   let reading: Promise<readonly PackIndex[]> | undefined;
   const added: NamedIndex[] = [];
-  const published = () => (reading ??= inParallel(packs, readAtOnce, (name) => readIndex(objects, name)));
+  const readAll = async () => {
+    const indexes = await inParallel(packs, readAtOnce, (name) => readIndex(objects, name));
+    // Of the pieces that they came in. Bun alone would let the memory grow.
+    Bun.gc(true);
+    return indexes;
+  };
+  const published = () => (reading ??= readAll());
   return {
     published,
     add: (index) => void added.unshift(index),

@@ -8,6 +8,9 @@ import { letTimersRun } from "../lib/let-timers-run.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import type { MirrorPack } from "./record.ts";
 
+/** After so many bytes, their memory is freed. Bun alone would let it grow. */
+const bytesBetweenCollections = 16 * 1024 ** 2;
+
 /** Stores a pack, then its index: a reader that finds an index finds the pack. Both may be there already. @throws StoreError */
 export async function storePack(
   objects: ObjectStore,
@@ -29,10 +32,15 @@ async function storeFile(
   const name = `objects/pack/${basename(path)}`;
   const hash = createHash("sha256");
   let bytes = 0;
+  let collected = 0;
   async function* counted() {
     for await (const chunk of letTimersRun(createReadStream(path) as AsyncIterable<Uint8Array>)) {
       hash.update(chunk);
       bytes += chunk.length;
+      if (bytes - collected > bytesBetweenCollections) {
+        collected = bytes;
+        Bun.gc(true);
+      }
       onProgress?.(`Storing pack: ${(bytes / 1024 ** 2).toFixed(1)} MiB`);
       yield chunk;
     }
