@@ -86,7 +86,7 @@ export class Alarms extends Construct {
     new CloudwatchMetricAlarm(this, "not-started", {
       alarmActions: [this.topicArn],
       alarmName: notStarted,
-      alarmDescription: `EventBridge Scheduler could not start a run. The newest message in the queue ${deadLetterQueue} contains the request and the error. The next run collects what this one missed.`,
+      alarmDescription: `EventBridge could not start a run. The newest message in the queue ${deadLetterQueue} contains the request, or the push, and the error. The next run collects what this one missed.`,
       namespace: "AWS/SQS",
       // Those that arrive, not those that lie there: a second one is told although the first was not deleted.
       metricName: "NumberOfMessagesSent",

@@ -30,8 +30,13 @@ test("a push to a repository in CodeCommit starts the collection", () => {
       task_definition_arn: arn("ecs", "task-definition/git-diff-all"),
       launch_type: "FARGATE",
       propagate_tags: "TASK_DEFINITION",
-      network_configuration: { assign_public_ip: true },
+      network_configuration: {
+        assign_public_ip: true,
+        subnets: [ref("aws_subnet.vpc_public-a.id"), ref("aws_subnet.vpc_public-b.id")],
+        security_groups: [ref("aws_security_group.vpc_task.id")],
+      },
     },
+    retry_policy: { maximum_event_age_in_seconds: 3600, maximum_retry_attempts: 20 },
     dead_letter_config: { arn: ref("aws_sqs_queue.schedules_dead-letters.arn") },
     depends_on: expect.arrayContaining(["aws_s3_bucket_policy.results_policy"]),
   });
@@ -50,6 +55,14 @@ test("what starts nothing goes to the dead-letter queue", () => {
       Condition: { ArnEquals: { "aws:SourceArn": [arn("events", "rule/git-diff-all-push-1")] } },
     }),
   ]);
+});
+
+test("two branches of one repository are one repository in the rule", () => {
+  const url = "https://git-codecommit.eu-west-1.amazonaws.com/v1/repos/api";
+  const repositories = [{ name: "api" }, { name: "api-next", url, branch: "next" }];
+  const template = new Template({ ...SMALLEST, onPush: true, repositories });
+  const pattern = String(template.get("aws_cloudwatch_event_rule.on-push-all_1").event_pattern);
+  expect(JSON.parse(pattern).resources).toEqual([arn("codecommit", "api")]);
 });
 
 test("many repositories are in several rules, as a pattern has a limit", () => {
