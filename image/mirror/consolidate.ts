@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises";
 import type { StoredPack } from "../git/index-pack.ts";
 import type { ScratchRepository } from "../git/scratch-repository.ts";
 import { StoreError } from "../lib/errors.ts";
+import { notThere } from "../stores/not-there.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 
 /** With more packs, a clone needs too many requests. */
@@ -28,14 +29,18 @@ export function choosePacks(packs: readonly { name: string; bytes: number }[], n
   return chosen;
 }
 
-/** Returns the sizes of packs, in their order. @throws StoreError */
+/** Returns the sizes of packs, in their order. @throws StoreError, also where one is missing */
 export async function sizesOf(
   objects: ObjectStore,
   packs: readonly string[],
 ): Promise<{ name: string; bytes: number }[]> {
   const sizes = new Map<string, number>();
   for await (const { name, bytes } of objects.list("objects/pack/")) sizes.set(basename(name), bytes);
-  return packs.map((name) => ({ name, bytes: sizes.get(`${name}.pack`) ?? Number.POSITIVE_INFINITY }));
+  return packs.map((name) => {
+    const bytes = sizes.get(`${name}.pack`);
+    if (bytes === undefined) throw notThere(objects.address(`objects/pack/${name}.pack`));
+    return { name, bytes };
+  });
 }
 
 /**

@@ -63,6 +63,12 @@ const lies: Lie[] = [
     "object-missing",
   ],
   [
+    "a missing pack",
+    async (mirror) => mirror.remove(`objects/pack/${await packOfStep(mirror, 2)}.pack`),
+    /\.pack is missing, although/,
+    "object-missing",
+  ],
+  [
     "the last record changed",
     (mirror) => amendRecord(mirror, 3, (known) => ({ ...known, to: "1".repeat(40) })),
     /0003\.json is not the record that leads to/,
