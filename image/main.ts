@@ -4,6 +4,7 @@ import { importChain } from "./commands/import.ts";
 import { restoreMirror } from "./commands/restore.ts";
 import { run } from "./commands/run.ts";
 import { show } from "./commands/show.ts";
+import { makeTables } from "./commands/tables.ts";
 import { verify } from "./commands/verify.ts";
 import { messagesOf } from "./commands/write.ts";
 import { type Command, parseArguments, usage } from "./config/arguments.ts";
@@ -33,6 +34,7 @@ const commands: Readonly<Record<Command, Run>> = {
   show,
   export: exportChain,
   import: importChain,
+  tables: makeTables,
 };
 
 async function main(argv: readonly string[], environment: Environment): Promise<number> {

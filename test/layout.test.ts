@@ -8,7 +8,7 @@ const levels = [
   ["output"],
   ["run", "transfer"],
   ["collect", "verify"],
-  ["mirror"],
+  ["mirror", "tables"],
   ["config", "chain", "fetch", "lfs", "diff"],
   ["host"],
   ["git", "stores"],

@@ -16,6 +16,16 @@ const facts = {
   toTree: objectId.nullable(),
   /** What `toTree` is once git writes it anew, where that is another tree: replaying the diffs leads to that one. */
   replayTree: objectId.nullable().optional(),
+  /** The step's rows for tables, beside its record; missing where none were made. */
+  rows: z
+    .object({
+      name: z.string(),
+      bytes: z.number().int(),
+      sha256: z.string(),
+      commits: z.number().int(),
+      files: z.number().int(),
+    })
+    .optional(),
   strategy: z.string().nullable(),
   packBytes: z.number().int().nullable(),
   gitVersion: z.string(),
@@ -68,7 +78,7 @@ const recordSchema = z.discriminatedUnion("state", [
 export type StepRecord = z.infer<typeof recordSchema>;
 export type ClaimedStep = Extract<StepRecord, { state: "claimed" }>;
 export type CompleteStep = Extract<StepRecord, { state: "complete" }>;
-export type StepFacts = { [K in keyof typeof facts]: CompleteStep[K] };
+export type StepFacts = Pick<CompleteStep, keyof typeof facts>;
 export type StepKind = StepRecord["kind"];
 
 /** Parses a record. @throws SyntaxError or ZodError if it is none of this version */

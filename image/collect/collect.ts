@@ -11,8 +11,10 @@ import type { Source } from "../fetch/source.ts";
 import { canonicalTree } from "../git/canonical-tree.ts";
 import { makeScratchFolder, type ScratchFolder } from "../git/scratch-folder.ts";
 import { openScratchRepository } from "../git/scratch-repository.ts";
+import type { PeopleSettings } from "../lib/people-settings.ts";
 import { processName } from "../lib/process-name.ts";
 import type { Stores } from "../stores/stores.ts";
+import { gatherRows } from "../tables/gather-rows.ts";
 import { act, lookAgain } from "./act.ts";
 import type { Context } from "./context.ts";
 import { type Look, observe, toView } from "./observe.ts";
@@ -24,6 +26,8 @@ export interface Services extends Network {
   readonly gitVersion: () => Promise<string>;
   /** Returns whether a process of this name has surely ended. */
   readonly isGone: (processName: string) => boolean;
+  /** How people appear in tables; undefined where none are made. */
+  readonly people?: PeopleSettings | undefined;
 }
 
 /**
@@ -62,6 +66,12 @@ export async function collect(
         },
         countBinaryFiles: async (from, to) => countBinaryFiles((await openSource()).scratch, from, to),
         canonicalTree: async (tree) => canonicalTree((await openSource()).scratch, tree),
+        ...(services.people && {
+          async gatherRows(to) {
+            const { scratch } = await openSource();
+            return gatherRows(scratch, to, services.people as PeopleSettings, `${scratch.directory}/rows`);
+          },
+        }),
         gitVersion: services.gitVersion,
       },
       url: location.url,

@@ -3,6 +3,7 @@ import type { Fetched } from "../fetch/fetch-step.ts";
 import type { Head } from "../fetch/head.ts";
 import type { Ends } from "../fetch/strategies.ts";
 import type { Stores } from "../stores/stores.ts";
+import type { Gatherer } from "../tables/gather-rows.ts";
 
 /** What a run works with while it collects one repository. */
 export interface Context {
@@ -35,5 +36,7 @@ export interface StepSource {
   countBinaryFiles(from: string, to: string): Promise<number>;
   /** Returns the id that a tree of that step has once git writes it anew, if that is another one. @throws GitError */
   canonicalTree(tree: string): Promise<string | undefined>;
+  /** Begins to gather the rows of that step. Undefined where no tables are made. */
+  gatherRows?(to: string): Promise<Gatherer>;
   gitVersion(): Promise<string>;
 }

@@ -5,6 +5,7 @@ import type { Fetched } from "../fetch/fetch-step.ts";
 import { StoreError } from "../lib/errors.ts";
 import { settleAll } from "../lib/settle.ts";
 import type { ListedObject, ObjectStore } from "../stores/stores.ts";
+import type { Gatherer } from "../tables/gather-rows.ts";
 import { notFetched, type StepResult } from "./complete-record.ts";
 import type { Context, StepSource } from "./context.ts";
 
@@ -20,27 +21,29 @@ export async function storeDiff(
   const { record } = claim;
   const store = async () => {
     for (;;) {
-      const counted = await streamToStore(context, claim.record, kindOf(record, fetched));
-      if (counted !== "taken") return counted;
+      const rows = await context.steps.gatherRows?.(record.to);
+      const counted = await streamToStore(context, claim.record, kindOf(record, fetched), rows);
+      if (counted !== "taken") return { counted, rows };
       // The record first, so that no run takes the other object for this step's diff.
       await claim.amend({ diff: nextDiffName(claim.record.diff ?? "") });
     }
   };
-  const [counted, facts] = await settleAll(store(), findFacts(context, record, fetched));
-  return { ...counted, ...facts };
+  const [{ counted, rows }, facts] = await settleAll(store(), findFacts(context, record, fetched));
+  return { ...counted, ...facts, ...(await storeRows(context, record, fetched, rows)) };
 }
 
 async function streamToStore(
   { steps, settings, stores, onProgress }: Context,
   record: ClaimedStep,
   kind: StepKind,
+  rows: Gatherer | undefined,
 ) {
   const { from, to, binary, diff: name } = record;
-  const diff = countDiff(steps.diff(from, to, binary), settings.maxDiffBytes);
+  const diff = countDiff(steps.diff(from, to, binary), settings.maxDiffBytes, rows?.lines);
   const first = await diff.bytes.next();
   // Commits that change nothing in sum, such as a change and its revert, have no diff, and nothing is stored.
   if (!first.done && name !== null) {
-    const body = withProgress(first.value, diff, onProgress);
+    const body = withProgress(first.value, diff, rows, onProgress);
     const details = { contentType: "text/x-diff", metadata: { from, to, kind } };
     const isNew = await stores.objects.put(name, body, details);
     // Of the same bytes, it is this diff: an answer was lost, and the SDK has sent the request again.
@@ -66,11 +69,27 @@ export async function addFacts(
   stored: StepResult,
 ): Promise<StepResult | undefined> {
   const { steps, settings } = context;
-  const diff = countDiff(steps.diff(record.from, record.to, record.binary), settings.maxDiffBytes);
-  for await (const _ of diff.bytes);
+  const rows = await steps.gatherRows?.(record.to);
+  const diff = countDiff(
+    steps.diff(record.from, record.to, record.binary),
+    settings.maxDiffBytes,
+    rows?.lines,
+  );
+  for await (const _ of diff.bytes) await rows?.flush();
   const counted = await countFiles(steps, record, diff);
   if (!isSame(stored, counted)) return undefined;
-  return { ...counted, ...(await findFacts(context, record, fetched)) };
+  const facts = await findFacts(context, record, fetched);
+  return { ...counted, ...facts, ...(await storeRows(context, record, fetched, rows)) };
+}
+
+/** Stores the rows of a step whose diff was read. */
+async function storeRows(
+  { stores }: Context,
+  { number }: ClaimedStep,
+  { history }: Fetched,
+  rows: Gatherer | undefined,
+): Promise<Pick<StepResult, "rows">> {
+  return rows ? { rows: await rows.store(stores.objects, number, history?.ids()) } : {};
 }
 
 const isSame = (stored: StepResult, { bytes, sha256 }: DiffStatistics): boolean =>
@@ -91,6 +110,7 @@ async function findFacts({ steps }: Context, record: ClaimedStep, fetched: Fetch
 async function* withProgress(
   first: Uint8Array,
   { bytes, statistics }: CountedDiff,
+  rows: Gatherer | undefined,
   onProgress: (line: string) => void,
 ): AsyncGenerator<Uint8Array> {
   try {
@@ -98,6 +118,7 @@ async function* withProgress(
     for await (const chunk of bytes) {
       onProgress(`Storing diff: ${(statistics().bytes / 1024 ** 2).toFixed(1)} MiB`);
       yield chunk;
+      await rows?.flush();
     }
   } finally {
     await bytes.return();

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Arguments } from "../config/arguments.ts";
 import { type Configuration, readEnvironment } from "../config/environment.ts";
 import { parseLockDays } from "../config/lock-days.ts";
@@ -16,6 +17,7 @@ import { openS3 } from "../stores/s3.ts";
 import { ssmCursor } from "../stores/ssm.ts";
 import type { Stores } from "../stores/stores.ts";
 import type { Call } from "./call.ts";
+import { localTables, type Tables, workerTables } from "./open-tables.ts";
 import { placesIn } from "./places.ts";
 
 /** The repositories that a command is about, and where their results are. */
@@ -23,6 +25,8 @@ export interface Opened extends Configuration {
   readonly identity: () => Promise<AwsIdentity>;
   readonly isGone: (processName: string) => boolean;
   readonly storesOf: (repository: Repository, signal: AbortSignal) => Stores;
+  /** Undefined where no tables are made. */
+  readonly tables: Tables | undefined;
 }
 
 /** Opens the repositories of the command line on this computer, and those of the environment elsewhere. @throws ConfigError */
@@ -44,7 +48,8 @@ async function openWorker({ problems }: Arguments, environment: Environment): Pr
     objects: s3.objects(destination, signal),
   });
   // In another container, a process of the same number is another one.
-  return { ...configuration, storesOf, identity: credentials, isGone: () => false };
+  const tables = configuration.tables && workerTables(configuration.tables, s3.objects);
+  return { ...configuration, storesOf, identity: credentials, isGone: () => false, tables };
 }
 
 async function openLocal(args: Arguments, environment: Environment): Promise<Opened> {
@@ -73,5 +78,6 @@ async function openLocal(args: Arguments, environment: Environment): Promise<Ope
     () => parsePart(args.options),
     () => parseLockDays(args.options),
   );
-  return { repositories, settings, storesOf, identity: awsIdentity(), isGone };
+  const tables = await localTables(join(process.cwd(), "git-diffs"), folderObjects);
+  return { repositories, settings, storesOf, identity: awsIdentity(), isGone, tables };
 }

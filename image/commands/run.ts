@@ -6,12 +6,13 @@ import { jsonRunReport } from "../output/json.ts";
 import { runAll, type Work } from "../run/run.ts";
 import type { Call } from "./call.ts";
 import { open } from "./open.ts";
+import { addToTables, type Collected, noteNumbers } from "./open-tables.ts";
 import { writeLine } from "./write.ts";
 
 /** Collects or mirrors the repositories, as each is configured. */
 export async function run(call: Call): Promise<boolean> {
   const { signal } = call;
-  const { repositories, storesOf, settings, identity, isGone } = await open(call);
+  const { repositories, storesOf, settings, identity, isGone, tables } = await open(call);
   const report = process.stdout.isTTY
     ? (await import("../output/terminal.ts")).terminalRunReport(process.stdout)
     : jsonRunReport(writeLine);
@@ -26,14 +27,17 @@ export async function run(call: Call): Promise<boolean> {
     identity,
     gitVersion: () => (gitVersion ??= readGitVersion(signal)),
     isGone,
+    people: tables?.people,
   };
+  const collected: Collected = new Map();
   const work: Work = (repository, signal, onProgress) => {
     const stores = storesOf(repository, signal);
-    return repository.mirror
-      ? mirror(repository, stores.objects, settings, services, signal, onProgress)
-      : collect(repository, stores, settings, services, signal, onProgress);
+    if (repository.mirror) return mirror(repository, stores.objects, settings, services, signal, onProgress);
+    const noted = tables ? noteNumbers(repository, stores, collected) : stores;
+    return collect(repository, noted, settings, services, signal, onProgress);
   };
   const summary = await runAll(repositories, work, settings, services.hosts, signal, report);
+  const isAdded = await addToTables(tables, collected, report, signal);
   report.summary(summary);
-  return summary.failed.length === 0;
+  return summary.failed.length === 0 && isAdded;
 }

@@ -17,7 +17,8 @@ export interface Arguments {
 /** Each command, what it is followed by (REPO... for any number, brackets for what may be left out), and its options. */
 const commands = {
   collect: { operands: "REPO...", options: [] },
-  verify: { operands: "REPO...", options: ["replay", "part", "lock-days"] },
+  verify: { operands: "REPO...", options: ["replay", "part", "lock-days", "tables"] },
+  tables: { operands: "REPO...", options: [] },
   mirror: { operands: "REPO...", options: [] },
   restore: { operands: "PLACE [DIR]", options: ["at", "step", "push", "exact"] },
   show: { operands: "PLACE REF:PATH", options: ["at", "step"] },
@@ -27,7 +28,7 @@ const commands = {
 export type Command = keyof typeof commands;
 
 /** The options that take no value, and those that do. */
-const flags = ["replay", "exact"] as const;
+const flags = ["replay", "exact", "tables"] as const;
 const values = ["at", "step", "part", "lock-days", "since", "output", "push"] as const;
 export type Options = { readonly [Name in (typeof flags)[number]]?: boolean } & {
   readonly [Name in (typeof values)[number]]?: string;
@@ -81,7 +82,8 @@ export function parseArguments(argv: readonly string[]): Arguments {
 }
 
 export const usage = `Usage: npm start -- [REPO...]
-       npm start -- verify [--replay] [--part N/T] [--lock-days N] [REPO | PLACE...]
+       npm start -- verify [--replay] [--tables] [--part N/T] [--lock-days N] [REPO | PLACE...]
+       npm start -- tables [REPO...]
        npm start -- mirror [REPO...]
        npm start -- restore PLACE DIR [--at TIME | --step N]
        npm start -- restore PLACE [DIR] --push URL [--exact] [--at TIME | --step N]
@@ -100,6 +102,8 @@ The first time, everything is collected (a baseline).
   --replay   applies all diffs too, and compares the resulting trees; of a mirror, proves every state connected
   --part     checks the Nth of T parts of a mirror's packs; with next/T the one after the last time's
   --lock-days  extends the Object Lock of everything in a mirror to N days from now, where less than half is left
+  --tables   compares the tables with the records
+  tables     adds to the tables what they lack, also of steps that were collected without them
   mirror     keeps all branches and tags, with every past state, in a bare repository that plain git can clone
   restore    makes a bare repository in DIR of the mirror in PLACE, a folder or s3://bucket/prefix, as it is or was
   --push     pushes that state to the repository at URL, and compares its refs afterwards

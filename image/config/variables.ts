@@ -20,4 +20,8 @@ export const variables = {
   binary: "BINARY",
   onPush: "ON_PUSH",
   scheduledTime: "SCHEDULED_TIME",
+  tablesBucket: "TABLES_BUCKET",
+  collection: "COLLECTION",
+  people: "PEOPLE",
+  peopleKey: "PEOPLE_KEY",
 } as const;

@@ -6,6 +6,10 @@ export interface Section {
   readonly after: string | undefined;
   /** The file's mode afterwards, or before where it is deleted; undefined where the header has none. */
   readonly mode: string | undefined;
+  /** The file's mode before; undefined where it is new, or where the header has none. */
+  readonly modeBefore: string | undefined;
+  /** Of a rename, in per cent. */
+  readonly similarity: number | undefined;
   /** Undefined where only the name or the mode changed. */
   readonly ids: { readonly before: string; readonly after: string } | undefined;
   /** Whether the diff leaves out the content ("Binary files ... differ"). */
@@ -101,7 +105,8 @@ export async function* streamSections(diff: AsyncIterable<Uint8Array>): AsyncGen
   yield* ready;
 }
 
-function parseSection(head: readonly string[]): Section {
+/** Parses a section's lines before its first hunk. */
+export function parseSection(head: readonly string[]): Section {
   const field = (name: string) => head.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1);
   const [from, to] = [field("rename from"), field("rename to")];
   // Without a rename both names are the same, so each is half of the line.
@@ -113,6 +118,8 @@ function parseSection(head: readonly string[]): Section {
     before: created === undefined ? (from === undefined ? name : unquote(from)) : undefined,
     after: deleted === undefined ? (to === undefined ? name : unquote(to)) : undefined,
     mode: created ?? deleted ?? field("new mode") ?? index?.[3],
+    modeBefore: deleted ?? field("old mode") ?? index?.[3],
+    similarity: from === undefined ? undefined : Number.parseInt(field("similarity index") ?? "", 10),
     ids: index ? { before: index[1] ?? "", after: index[2] ?? "" } : undefined,
     omitted: head.at(-1)?.startsWith("Binary files ") ?? false,
   };

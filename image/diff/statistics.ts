@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { LimitError } from "../lib/errors.ts";
-import { lineReader } from "./sections.ts";
+import { type LineHandlers, lineReader } from "./sections.ts";
 
 /** What a diff contains, counted from its own bytes. */
 export interface DiffStatistics {
@@ -21,14 +21,19 @@ export interface CountedDiff {
   hidesContent(): boolean;
 }
 
-/** Counts what passes through a diff. */
-export function countDiff(diff: AsyncIterable<Uint8Array>, maxBytes: number): CountedDiff {
+/** Counts what passes through a diff. @param also reads the same lines */
+export function countDiff(
+  diff: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+  also?: LineHandlers,
+): CountedDiff {
   const hash = createHash("sha256");
   const counts = { bytes: 0, sha256: "", files: 0, binaryFiles: 0, linesAdded: 0, linesRemoved: 0 };
   let file = "";
   let [showsContent, hidesContent] = [true, false];
   const readLines = lineReader({
     header(line) {
+      also?.header(line);
       if (line.startsWith("diff --git ")) {
         // A file that becomes a link, for example, is deleted and created again, in two sections.
         if (line !== file) counts.files++;
@@ -40,9 +45,11 @@ export function countDiff(diff: AsyncIterable<Uint8Array>, maxBytes: number): Co
       if (line.startsWith("Binary files ") || line === "GIT binary patch") counts.binaryFiles++;
     },
     hunkLine(firstByte) {
+      also?.hunkLine?.(firstByte);
       if (firstByte === plus) counts.linesAdded++;
       if (firstByte === minus) counts.linesRemoved++;
     },
+    ...(also?.hunk && { hunk: (bytes) => also.hunk?.(bytes) }),
   });
   async function* bytes() {
     for await (const chunk of diff) {

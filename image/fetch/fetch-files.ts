@@ -1,4 +1,4 @@
-import { type AttributesFile, findAttributes } from "../git/attributes.ts";
+import { type AttributesFile, findAttributes, mailmapName } from "../git/attributes.ts";
 import { isBlob, streamChanges } from "../git/changes.ts";
 import type { ScratchRepository } from "../git/scratch-repository.ts";
 import { type IdSet, idSet } from "../lib/id-set.ts";
@@ -34,9 +34,9 @@ export async function listNeededFiles(
       if (++changes % changesBetweenCollections === 0) Bun.gc(true);
     }
   };
-  const [, attributes] = await settleAll(listChanges(), findAttributes(scratch, to));
-  for (const { id } of attributes) ids.add(id);
-  return { ids, attributes };
+  const [, found] = await settleAll(listChanges(), findAttributes(scratch, to, [mailmapName]));
+  for (const { id } of found) ids.add(id);
+  return { ids, attributes: found.filter(({ path }) => path !== mailmapName) };
 }
 
 /** Fetches files by their ids. @throws GitError, LimitError */

@@ -9,11 +9,19 @@ export interface History {
   readonly descends: boolean;
   /** The number of commits that `to` has and `from` has not. */
   readonly commits: number;
+  /** Streams the ids of these commits, maybe among others, while the scratch repository has what was fetched. */
+  ids(): AsyncIterable<readonly string[]>;
 }
 
 /** Returns the history of a step of one commit, which the commit itself shows. */
 export const singleCommit = (from: Commit, to: Commit): History | undefined =>
-  to.parents.length === 1 && to.parents[0] === from.id ? { descends: true, commits: 1 } : undefined;
+  to.parents.length === 1 && to.parents[0] === from.id
+    ? { descends: true, commits: 1, ids: () => only(to.id) }
+    : undefined;
+
+async function* only(id: string) {
+  yield [id];
+}
 
 /**
  * Fetches the history between two commits. The request claims to have `from` and all its ancestors. The host has the whole
@@ -54,7 +62,7 @@ async function readHistory(
       descends ||= parents.includes(from);
     }
   }
-  return { descends, commits };
+  return { descends, commits, ids: () => portions(readPackIds(between.index)) };
 }
 
 async function* portions(ids: AsyncIterable<string>): AsyncGenerator<string[]> {

@@ -7,17 +7,24 @@ import type { ScratchRepository } from "./scratch-repository.ts";
 
 const attributeFiles = ":(top,glob)**/.gitattributes";
 
-/** One `.gitattributes` file. */
+/** The names of people, for tables: https://git-scm.com/docs/gitmailmap */
+export const mailmapName = ".mailmap";
+
+/** One `.gitattributes` file, or another one that is read beside them. */
 export interface AttributesFile {
   readonly id: string;
   /** In latin1, one character for each byte. */
   readonly path: string;
 }
 
-/** Returns every `.gitattributes` file in a commit's tree that a checkout has and git reads. */
-export async function findAttributes(scratch: ScratchRepository, commit: string): Promise<AttributesFile[]> {
+/** Returns every `.gitattributes` file in a commit's tree that a checkout has and git reads. @param also names files at its top */
+export async function findAttributes(
+  scratch: ScratchRepository,
+  commit: string,
+  also: readonly string[] = [],
+): Promise<AttributesFile[]> {
   const found: AttributesFile[] = [];
-  const options = { paths: [attributeFiles] };
+  const options = { paths: [attributeFiles, ...also.map((name) => `:(top,literal)${name}`)] };
   for await (const { modeAfter, idAfter: id, path } of streamChanges(scratch, emptyTree, commit, options)) {
     // git reads attributes from regular files only, and never from a link or a submodule of that name.
     if (modeAfter.startsWith("100") && isCheckedOut(path)) found.push({ id, path });

@@ -41,6 +41,7 @@ export function jsonRunReport(write: Write): RunReport {
       }
     },
     failed: (repository, error) => event("failed", { ...nameOf(repository), ...explain(error), safe }),
+    tablesFailed: (tables, error) => event("failed", { tables, ...explain(error), safe: safeWithoutTables }),
     summary: (summary) => event("summary", summary),
   };
 }
@@ -87,6 +88,8 @@ const eventWriter =
 
 /** True of every failure. */
 const safe = "Everything stored is complete, and the next run continues from the cursor.";
+
+const safeWithoutTables = "Every diff is stored, and the next run adds to the tables what they lack.";
 
 /** The fields that name a repository. */
 export const nameOf = ({ location, branch }: Repository) => ({

@@ -11,6 +11,8 @@ export interface RunReport {
   readonly progress?: (repository: string, line: string) => void;
   outcome(repository: Repository, outcome: Result): void;
   failed(repository: Repository, error: unknown): void;
+  /** Everything is collected, but not added to the tables in this place. */
+  tablesFailed(place: string, error: unknown): void;
   summary(summary: Summary): void;
 }
 

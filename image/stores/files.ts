@@ -45,8 +45,8 @@ export async function lock(path: string): Promise<AsyncDisposable> {
   return { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
 }
 
-export async function* toStream(text: string): AsyncGenerator<Uint8Array> {
-  yield new TextEncoder().encode(text);
+export async function* toStream(content: string | Uint8Array): AsyncGenerator<Uint8Array> {
+  yield typeof content === "string" ? new TextEncoder().encode(content) : content;
 }
 
 /** Returns the system's code of an error, such as ENOENT. */

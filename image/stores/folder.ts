@@ -13,10 +13,10 @@ export function folderObjects(folder: string): ObjectStore {
     writeAtomically(join(folder, "_unfinished", randomUUID()), body, join(folder, name), place).then(
       () => true,
     );
-  const get = async (name: string) => {
+  const getBytes = async (name: string) => {
     try {
-      const text = await readFile(join(folder, name), "utf8");
-      return { text, etag: etagOf(text) };
+      const bytes = await readFile(join(folder, name));
+      return { bytes, etag: etagOf(bytes) };
     } catch (error) {
       if (codeOf(error) === "ENOENT") return undefined;
       throw error;
@@ -24,11 +24,11 @@ export function folderObjects(folder: string): ObjectStore {
   };
   const create = (name: string, body: AsyncIterable<Uint8Array>) =>
     unlessTaken(() => write(name, body, link));
-  const replace = (name: string, text: string, etag: string) =>
+  const replace = (name: string, content: string | Uint8Array, etag: string) =>
     unlessTaken(async () => {
       await using _ = await lock(join(folder, "_unfinished", `${basename(name)}.lock`));
-      if ((await get(name))?.etag !== etag) return false;
-      return write(name, toStream(text), rename);
+      if ((await getBytes(name))?.etag !== etag) return false;
+      return write(name, toStream(content), rename);
     });
   /** Runs `work`, and turns the system's errors into StoreErrors. */
   const mapErrors = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
@@ -48,13 +48,17 @@ export function folderObjects(folder: string): ObjectStore {
   return {
     address: (name) => join(folder, name),
     put: (name, body) => mapErrors(name, () => create(name, body)),
-    get: (name) => mapErrors(name, () => get(name)),
-    putIf: (name, text, etag) =>
+    async get(name) {
+      const found = await mapErrors(name, () => getBytes(name));
+      return found && { text: found.bytes.toString(), etag: found.etag };
+    },
+    getBytes: (name) => mapErrors(name, () => getBytes(name)),
+    putIf: (name, content, etag) =>
       mapErrors(name, async () => {
         const isWritten = await (etag === undefined
-          ? create(name, toStream(text))
-          : replace(name, text, etag));
-        return isWritten ? etagOf(text) : undefined;
+          ? create(name, toStream(content))
+          : replace(name, content, etag));
+        return isWritten ? etagOf(content) : undefined;
       }),
     async *list(prefix, after = "") {
       const below = dirname(`${prefix}x`);
@@ -90,4 +94,4 @@ async function unlessTaken(work: () => Promise<boolean>): Promise<boolean> {
   }
 }
 
-const etagOf = (text: string) => createHash("sha256").update(text).digest("hex");
+const etagOf = (content: string | Uint8Array) => createHash("sha256").update(content).digest("hex");

@@ -73,11 +73,21 @@ export function s3Objects(
         return fail(name, "read", error);
       }
     },
-    async putIf(name, text, etag, { contentType, metadata }) {
+    async getBytes(name) {
+      try {
+        const request = new GetObjectCommand({ Bucket: bucket, Key: keyOf(name) });
+        const { Body, ETag = "" } = await client.send(request, options());
+        return { bytes: Buffer.from((await Body?.transformToByteArray()) ?? []), etag: ETag };
+      } catch (error) {
+        if ((error as Error).name === "NoSuchKey") return undefined;
+        return fail(name, "read", error);
+      }
+    },
+    async putIf(name, content, etag, { contentType, metadata }) {
       const request = new PutObjectCommand({
         Bucket: bucket,
         Key: keyOf(name),
-        Body: text,
+        Body: content,
         ContentType: contentType,
         Metadata: { ...metadata },
         ...(etag === undefined ? { IfNoneMatch: "*" } : { IfMatch: etag }),

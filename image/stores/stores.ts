@@ -27,6 +27,8 @@ export interface ObjectStore {
   put(name: string, body: AsyncIterable<Uint8Array>, details: ObjectDetails): Promise<boolean>;
   /** Returns a small object, or undefined where there is none. @throws StoreError */
   get(name: string): Promise<VersionedText | undefined>;
+  /** Returns an object that fits in memory, or undefined where there is none. @throws StoreError */
+  getBytes(name: string): Promise<VersionedBytes | undefined>;
   /**
    * Stores a small object if nothing is there (no `etag`), or if the object still has this ETag.
    * Returns the new ETag, or undefined where the condition does not hold.
@@ -34,7 +36,7 @@ export interface ObjectStore {
    */
   putIf(
     name: string,
-    text: string,
+    content: string | Uint8Array,
     etag: string | undefined,
     details: ObjectDetails,
   ): Promise<string | undefined>;
@@ -68,6 +70,11 @@ export interface VersionedText {
   readonly etag: string;
   /** When the store deletes the object by itself; undefined where it does not, or does not say so. */
   readonly expires?: Date;
+}
+
+export interface VersionedBytes {
+  readonly bytes: Buffer;
+  readonly etag: string;
 }
 
 export interface ListedObject {

@@ -1,0 +1,8 @@
+/** How people appear in tables: under a keyed hash of their e-mail address, as they are, or not at all. */
+export type Privacy = "hash" | "plain" | "omit";
+
+export interface PeopleSettings {
+  readonly privacy: Privacy;
+  /** The secret of the hashes. A person has the same hash wherever the key is the same. */
+  readonly key: string;
+}

@@ -1,0 +1,89 @@
+import type { LineHandlers } from "../diff/sections.ts";
+import { mailmapName } from "../git/attributes.ts";
+import { openObjectReader } from "../git/objects.ts";
+import type { ScratchRepository } from "../git/scratch-repository.ts";
+import type { PeopleSettings } from "../lib/people-settings.ts";
+import type { ObjectStore } from "../stores/stores.ts";
+import { commitRow } from "./commit-rows.ts";
+import { type FileRow, readFileRows } from "./file-rows.ts";
+import { parseMailmap } from "./mailmap.ts";
+import { readMarks } from "./marks.ts";
+import { openPeople } from "./people.ts";
+import { openRowsFile, type RowsFacts } from "./rows-file.ts";
+
+/** Gathers the rows of one step while its diff is read. */
+export interface Gatherer {
+  /** Read the lines of the diff. */
+  readonly lines: LineHandlers;
+  /** Writes what has gathered, so that memory stays bounded. Call it often. @throws GitError */
+  flush(): Promise<void>;
+  /** Adds the commits, and stores everything beside the step's record. @throws GitError, StoreError */
+  store(
+    objects: ObjectStore,
+    number: number,
+    commits: AsyncIterable<readonly string[]> | undefined,
+  ): Promise<RowsFacts>;
+}
+
+/** In a portion, which is in memory. */
+const rowsAtOnce = 10_000;
+
+/**
+ * @param scratch holds the step's commits, and in its work tree the `.gitattributes` of the newer one
+ * @param to the newer one, whose `.mailmap` applies where it was fetched
+ */
+export async function gatherRows(
+  scratch: ScratchRepository,
+  to: string,
+  people: PeopleSettings,
+  path: string,
+): Promise<Gatherer> {
+  const file = await openRowsFile(path);
+  let gathered: FileRow[] = [];
+  const { end, ...lines } = readFileRows((row) => gathered.push(row));
+  const write = async (rows: readonly FileRow[]) => {
+    const marks = await readMarks(
+      scratch,
+      rows.map(({ path }) => path),
+    );
+    const marked = rows.map((row, index) => ({
+      ...row,
+      is_generated: marks[index]?.generated ?? row.is_generated,
+      is_vendored: marks[index]?.vendored ?? row.is_vendored,
+    }));
+    await file.write(marked.map((row) => ({ table: "files", row })));
+  };
+  const flush = async () => {
+    for (; gathered.length >= rowsAtOnce; gathered = gathered.slice(rowsAtOnce)) {
+      await write(gathered.slice(0, rowsAtOnce));
+    }
+  };
+  return {
+    lines,
+    flush,
+    async store(objects, number, commits) {
+      end();
+      await flush();
+      if (gathered.length > 0) await write(gathered);
+      await using reader = openObjectReader(scratch);
+      const mailmap = await readFile(reader, `${to}:${mailmapName}`);
+      const known = openPeople(people, parseMailmap(mailmap));
+      for await (const ids of commits ?? []) {
+        const rows = [];
+        for await (const { id, type, content } of reader.contents(ids)) {
+          const parts = await Array.fromAsync(content);
+          if (type === "commit") rows.push(commitRow(id, Buffer.concat(parts), known));
+        }
+        await file.write(rows.map((row) => ({ table: "commits", row })));
+      }
+      return file.store(objects, number);
+    },
+  };
+}
+
+async function readFile(reader: ReturnType<typeof openObjectReader>, name: string): Promise<string> {
+  for await (const { content } of reader.contents([name])) {
+    return Buffer.concat(await Array.fromAsync(content)).toString();
+  }
+  return "";
+}

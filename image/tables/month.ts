@@ -1,0 +1,87 @@
+import { StoreError } from "../lib/errors.ts";
+import type { ObjectStore } from "../stores/stores.ts";
+import { openTableFile, type StepName, type TableFile } from "./parquet.ts";
+import type { StepRows } from "./rows-file.ts";
+import { type TableName, tables } from "./schema.ts";
+import { daily, stepColumns, stepRow, type TableStep } from "./step-row.ts";
+
+/** Other runs may change a file at the same time, but hardly so often. */
+const mostTries = 20;
+
+export const tableNames = Object.keys(tables) as TableName[];
+
+/** Returns the name of a table's file. */
+export const tableFileName = (table: TableName, month: string, collection: string): string =>
+  `v1/${table}/month=${month}/${collection}.parquet`;
+
+/**
+ * Adds steps to a month's files of a collection, each exactly once, whatever other runs do.
+ * @param month such as 2026-01
+ * @param rowsOf returns the rows of a step; undefined where none were made
+ * @throws StoreError
+ */
+export async function addToMonth(
+  store: ObjectStore,
+  month: string,
+  collection: string,
+  steps: readonly TableStep[],
+  rowsOf: (step: TableStep) => Promise<StepRows | undefined>,
+): Promise<void> {
+  for (let tries = 0; tries < mostTries; tries++) {
+    const files = await Promise.all(
+      tableNames.map((table) => openFile(store, table, tableFileName(table, month, collection))),
+    );
+    const lacking = files.filter(({ has }) => steps.some((step) => !has(step)));
+    if (lacking.length === 0) return;
+    for (const step of steps) {
+      const rows = lacking.some(({ table, has }) => table !== "steps" && !has(step))
+        ? await rowsOf(step)
+        : undefined;
+      for (const file of lacking) if (!file.has(step)) file.add(step, rows);
+    }
+    const written = await Promise.all(lacking.map((file) => file.write()));
+    if (written.every((isWritten) => isWritten)) return;
+  }
+  throw new Error("Other runs keep changing the tables.");
+}
+
+async function openFile(store: ObjectStore, table: TableName, name: string) {
+  const stored = await store.getBytes(name);
+  const file = openTableFile(stored?.bytes, table);
+  if (file === undefined) throw foreign(store.address(name));
+  const here = new Set(file.steps.map((step) => step.join(" ")));
+  const added: StepName[] = [];
+  return {
+    table,
+    has: (step: TableStep) => here.has(nameOf(step).join(" ")),
+    add(step: TableStep, rows: StepRows | undefined) {
+      if (addRows(file, table, step, rows)) added.push(nameOf(step));
+    },
+    /** Returns false where another run has changed the file meanwhile. */
+    async write() {
+      if (added.length === 0) return true;
+      const content = file.end([...file.steps, ...added]);
+      const details = { contentType: "application/vnd.apache.parquet", metadata: {} };
+      return (await store.putIf(name, content, stored?.etag, details)) !== undefined;
+    },
+  };
+}
+
+const nameOf = ({ repository, record }: TableStep): StepName => [repository, daily, record.number];
+
+/** Returns false where the step has rows that were never made. */
+function addRows(file: TableFile, table: TableName, step: TableStep, rows: StepRows | undefined): boolean {
+  const first = stepColumns(step);
+  if (table === "steps") file.add([stepRow(step)]);
+  else if (rows === undefined) return step.record.bytes === 0;
+  else if (table === "commits") file.add(rows.commits.map((row) => ({ ...first, ...row })));
+  else file.add(rows.files.map((row) => ({ ...first, to_commit: step.record.to, ...row })));
+  return true;
+}
+
+const foreign = (address: string) =>
+  new StoreError(
+    "table-foreign",
+    `${address} is no table that this worker wrote.`,
+    "Nothing was changed. Move the file away: the next run, or the command tables, makes it anew.",
+  );

@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { folderObjects } from "../../../image/stores/folder.ts";
+import type { ObjectStore } from "../../../image/stores/stores.ts";
+import { updateTables } from "../../../image/tables/update.ts";
+import { type CollectedRepository, makeCollectedRepository } from "../../fixtures/collected-repository.ts";
+import { query } from "../../fixtures/duckdb.ts";
+import { everyChange } from "../../fixtures/every-change.ts";
+import { Dead, faultyStore } from "../../fixtures/faulty-store.ts";
+
+setDefaultTimeout(120_000);
+
+let collected: CollectedRepository;
+let root: string;
+const days = ["2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z", "2026-02-03T00:00:00Z"];
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "tables-"));
+  collected = await makeCollectedRepository();
+  for (const [index, change] of everyChange.entries()) {
+    await change(collected.repository);
+    await collected.repository.commit(`Change ${index}`);
+    expect(await collected.collect({ SCHEDULED_TIME: days[index] ?? "" })).toMatchObject({ status: 0 });
+  }
+});
+afterAll(async () => {
+  await collected?.[Symbol.asyncDispose]();
+  await rm(root, { recursive: true, force: true });
+});
+
+/** Adds the collected steps to the tables in a store, as a run does. */
+async function update(store: ObjectStore, names = ["one", "two"]): Promise<void> {
+  const objects = folderObjects(await collected.destination());
+  const repositories = names.map((name) => ({ name, objects, keyOf: (key: string) => `${name}/${key}` }));
+  await updateTables(store, "daily", repositories);
+}
+
+let folders = 0;
+const newFolder = async () => {
+  const folder = join(root, String(folders++));
+  await mkdir(folder);
+  return folder;
+};
+
+/** Everything that is in the tables. */
+const content = (folder: string) =>
+  Promise.all(
+    ["steps", "commits", "files"].map((table) => query(folder, `SELECT * FROM TABLE(${table}) ORDER BY ALL`)),
+  );
+
+test("each step is in the month of the day that it closes, with its rows", async () => {
+  const folder = join(collected.folder, "git-diffs/tables");
+  expect(await query(folder, "SELECT month, day, kind, files FROM TABLE(steps) ORDER BY number")).toEqual([
+    { month: "2026-01", day: "2026-01-30", kind: "baseline", files: expect.any(Number) },
+    { month: "2026-01", day: "2026-01-31", kind: "change", files: expect.any(Number) },
+    { month: "2026-02", day: "2026-02-01", kind: "change", files: expect.any(Number) },
+    { month: "2026-02", day: "2026-02-02", kind: "change", files: expect.any(Number) },
+  ]);
+  const differing = `SELECT number FROM TABLE(steps) JOIN
+    (SELECT number, count(*) n, sum(is_binary::int) b, coalesce(sum(lines_added), 0) a, coalesce(sum(lines_removed), 0) r
+     FROM TABLE(files) GROUP BY number) USING (number)
+    WHERE n <> files OR a <> lines_added OR r <> lines_removed OR b > binary_files`;
+  expect(await query(folder, differing)).toEqual([]);
+  expect(
+    await query(folder, "SELECT number, subject, author_name FROM TABLE(commits) ORDER BY number"),
+  ).toEqual(
+    [2, 3, 4].map((number) => ({ number: `${number}`, subject: `Change ${number - 1}`, author_name: null })),
+  );
+});
+
+test("killed at any write and run again, the tables have each row once", async () => {
+  const folder = await newFolder();
+  await update(folderObjects(folder));
+  const expected = await content(folder);
+  const counted = faultyStore(folderObjects(await newFolder()), () => undefined);
+  await update(counted);
+  expect(counted.writes()).toBe(7);
+  for (const fault of ["dies-before", "dies-after", "lost-answer"] as const) {
+    for (let write = 1; write <= counted.writes(); write++) {
+      const folder = await newFolder();
+      const store = faultyStore(folderObjects(folder), (number) => (number === write ? fault : undefined));
+      await update(store).catch((error) => expect(error).toBeInstanceOf(Dead));
+      await update(folderObjects(folder));
+      expect(await content(folder)).toEqual(expected);
+    }
+  }
+});
+
+test("ten runs at once add each row once", async () => {
+  const [folder, alone] = [await newFolder(), await newFolder()];
+  await update(folderObjects(alone));
+  await Promise.all(
+    Array.from({ length: 10 }, (_, run) =>
+      update(folderObjects(folder), [["one"], ["two"], ["two", "one"]][run % 3]),
+    ),
+  );
+  await update(folderObjects(folder));
+  expect(await content(folder)).toEqual(await content(alone));
+});
+
+test("the same runs make the same bytes", async () => {
+  const [first, second] = [await newFolder(), await newFolder()];
+  for (const folder of [first, second]) {
+    await update(folderObjects(folder), ["one"]);
+    await update(folderObjects(folder), ["one", "two"]);
+  }
+  const files = (await readdir(join(first, "v1"), { recursive: true })).filter((name) =>
+    name.endsWith(".parquet"),
+  );
+  expect(files).toHaveLength(6);
+  for (const name of files) {
+    expect(await readFile(join(first, "v1", name))).toEqual(await readFile(join(second, "v1", name)));
+  }
+});
+
+test("a run without a new step writes nothing, and a lost progress is found again in the files", async () => {
+  const folder = await newFolder();
+  await update(folderObjects(folder));
+  const again = faultyStore(folderObjects(folder), () => undefined);
+  await update(again);
+  expect(again.writes()).toBe(0);
+  const before = await content(folder);
+  await rm(join(folder, "v1/_progress"), { recursive: true });
+  await update(folderObjects(folder));
+  expect(await content(folder)).toEqual(before);
+});
+
+test("a file that is somebody else's stays as it is", async () => {
+  const folder = await newFolder();
+  await update(folderObjects(folder));
+  const name = join(folder, "v1/files/month=2026-02/daily.parquet");
+  await cp(join(folder, "v1/steps/month=2026-02/daily.parquet"), name);
+  await rm(join(folder, "v1/_progress"), { recursive: true });
+  expect(update(folderObjects(folder))).rejects.toMatchObject({ code: "table-foreign" });
+  await writeFile(name, "PAR1 not");
+  expect(update(folderObjects(folder))).rejects.toMatchObject({ code: "table-foreign" });
+  expect(await readFile(name, "utf8")).toBe("PAR1 not");
+});
+
+test("damaged rows are an error, and what they belong to is not added", async () => {
+  const copy = await collected.copy();
+  const [rows = ""] = await readdir(join(await copy.destination(), "_rows"));
+  await writeFile(join(await copy.destination(), "_rows", rows), "changed");
+  const objects = folderObjects(await copy.destination());
+  const store = folderObjects(await newFolder());
+  const repositories = [{ name: "one", objects, keyOf: (key: string) => key }];
+  expect(updateTables(store, "daily", repositories)).rejects.toMatchObject({ code: "rows-damaged" });
+  await copy[Symbol.asyncDispose]();
+});
