@@ -1,5 +1,6 @@
 import { StoreError } from "../lib/errors.ts";
 import type { ObjectStore } from "../stores/stores.ts";
+import { dataContract, tablesReadme } from "./describe.ts";
 import { openTableFile, type StepName, type TableFile } from "./parquet.ts";
 import type { StepRows } from "./rows-file.ts";
 import { type TableName, tables } from "./schema.ts";
@@ -39,6 +40,7 @@ export async function addToMonth(
         : undefined;
       for (const file of lacking) if (!file.has(step)) file.add(step, rows);
     }
+    if (lacking.some(({ isNew }) => isNew)) await describeTables(store);
     const written = await Promise.all(lacking.map((file) => file.write()));
     if (written.every((isWritten) => isWritten)) return;
   }
@@ -53,6 +55,7 @@ async function openFile(store: ObjectStore, table: TableName, name: string) {
   const added: StepName[] = [];
   return {
     table,
+    isNew: stored === undefined,
     has: (step: TableStep) => here.has(nameOf(step).join(" ")),
     add(step: TableStep, rows: StepRows | undefined) {
       if (addRows(file, table, step, rows)) added.push(nameOf(step));
@@ -65,6 +68,13 @@ async function openFile(store: ObjectStore, table: TableName, name: string) {
       return (await store.putIf(name, content, stored?.etag, details)) !== undefined;
     },
   };
+}
+
+/** Puts what the tables are beside them, unless it is there. */
+async function describeTables(store: ObjectStore): Promise<void> {
+  const details = { contentType: "text/plain; charset=utf-8", metadata: {} };
+  await store.putIf("v1/README.md", tablesReadme(), undefined, details);
+  await store.putIf("v1/contract.odcs.yaml", dataContract(), undefined, details);
 }
 
 const nameOf = ({ repository, record }: TableStep): StepName => [repository, daily, record.number];

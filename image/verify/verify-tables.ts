@@ -53,6 +53,8 @@ export async function verifyTables(
       for await (const rows of readTable(stored.bytes, table))
         for (const row of rows) count(found, table, row);
     }
+    // What is missing with a file is named once.
+    if (findings.some(({ code, object }) => code === "table-missing" && object.includes(month))) continue;
     for (const step of some) findings.push(...(await compare(step, found, repositories)));
     const known = new Set(some.map(keyOf));
     const named = new Set(repositories.map(({ name }) => name));

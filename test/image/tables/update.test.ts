@@ -76,7 +76,7 @@ test("killed at any write and run again, the tables have each row once", async (
   const expected = await content(folder);
   const counted = faultyStore(folderObjects(await newFolder()), () => undefined);
   await update(counted);
-  expect(counted.writes()).toBe(7);
+  expect(counted.writes()).toBe(11);
   for (const fault of ["dies-before", "dies-after", "lost-answer"] as const) {
     for (let write = 1; write <= counted.writes(); write++) {
       const folder = await newFolder();

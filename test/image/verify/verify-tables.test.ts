@@ -1,0 +1,129 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openTableFile, type StepName } from "../../../image/tables/parquet.ts";
+import { readTable } from "../../../image/tables/read-table.ts";
+import type { TableName } from "../../../image/tables/schema.ts";
+import { type CollectedRepository, makeCollectedRepository } from "../../fixtures/collected-repository.ts";
+import { query } from "../../fixtures/duckdb.ts";
+import { everyChange } from "../../fixtures/every-change.ts";
+import { runWorker } from "../../fixtures/worker.ts";
+
+setDefaultTimeout(120_000);
+
+let collected: CollectedRepository;
+let root: string;
+let folder: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "verify-tables-"));
+  collected = await makeCollectedRepository();
+  for (const change of everyChange) {
+    await change(collected.repository);
+    await collected.repository.commit();
+    expect(await collected.collect()).toMatchObject({ status: 0, stderr: "" });
+  }
+});
+afterAll(async () => {
+  await collected?.[Symbol.asyncDispose]();
+  await rm(root, { recursive: true, force: true });
+});
+let copies = 0;
+beforeEach(async () => {
+  folder = join(root, String(++copies));
+  await cp(collected.folder, folder, { recursive: true });
+});
+
+const run = (...args: string[]) =>
+  runWorker({}, { cwd: folder, args: ["local", ...args, collected.repository.path] });
+const tablesEvent = async () =>
+  (await run("verify", "--tables")).events.find(({ tables }) => tables === "local");
+const findings = async () =>
+  (await run("verify", "--tables")).events.filter(({ event }) => event === "finding").map(({ code }) => code);
+const path = (table: TableName) => join(folder, `git-diffs/tables/v1/${table}/month=2026-01/local.parquet`);
+
+test("tables that are what the records say hold", async () => {
+  expect(await tablesEvent()).toMatchObject({ event: "verified", holds: true, notes: 0, steps: 4 });
+  expect((await run("verify", "--tables")).status).toBe(0);
+});
+
+/** Writes a table's file anew, with other rows. */
+async function rewrite(
+  table: TableName,
+  change: (rows: Record<string, unknown>[]) => Record<string, unknown>[],
+) {
+  const content = await readFile(path(table));
+  const rows = (await Array.fromAsync(readTable(content, table))).flat();
+  const steps = openTableFile(content, table)?.steps as StepName[];
+  const file = openTableFile(undefined, table);
+  file?.add(change(rows));
+  await writeFile(path(table), file?.end(steps) ?? "");
+}
+
+describe("tables that are not", () => {
+  const last = (rows: Record<string, unknown>[]) => rows.at(-1) ?? {};
+  const lies: [string, () => Promise<unknown>, string][] = [
+    ["a missing file", () => rm(path("commits")), "table-missing"],
+    ["a step twice", () => rewrite("steps", (rows) => [...rows, last(rows)]), "table-differs"],
+    [
+      "another number in a step",
+      () => rewrite("steps", (rows) => [...rows.slice(0, -1), { ...last(rows), files: 7 }]),
+      "table-differs",
+    ],
+    ["a file's row missing", () => rewrite("files", (rows) => rows.slice(0, -1)), "table-differs"],
+    ["a file's row twice", () => rewrite("files", (rows) => [...rows, last(rows)]), "table-differs"],
+    ["a commit's row missing", () => rewrite("commits", (rows) => rows.slice(0, -1)), "table-differs"],
+    [
+      "other lines of a file",
+      () =>
+        rewrite("files", (rows) =>
+          rows.map((row, index) => (index === 0 ? { ...row, lines_added: 1_000 } : row)),
+        ),
+      "table-differs",
+    ],
+    [
+      "another place in the diff",
+      () =>
+        rewrite("files", (rows) => [
+          ...rows.slice(0, -1),
+          { ...last(rows), patch_offset: Number(last(rows).patch_offset) + 1 },
+        ]),
+      "table-differs",
+    ],
+    [
+      "rows of a step that is not there",
+      () => rewrite("steps", (rows) => [...rows, { ...last(rows), number: 99 }]),
+      "table-differs",
+    ],
+    ["a step that is not there yet", () => rewrite("steps", (rows) => rows.slice(0, -1)), "table-behind"],
+  ];
+  test.each(lies)("%s", async (_, lie, code) => {
+    await lie();
+    expect(await findings()).toEqual([code]);
+  });
+});
+
+test("tables makes what is missing from the diffs, also of steps without rows", async () => {
+  const before = await query(join(folder, "git-diffs/tables"), "SELECT * FROM TABLE(files) ORDER BY ALL");
+  // As a version without tables left it.
+  const [name = ""] = (await readdir(join(folder, "git-diffs"))).filter((each) =>
+    each.startsWith("repository"),
+  );
+  const records = join(folder, "git-diffs", name, "_steps");
+  for (const record of await readdir(records)) {
+    const { rows: _, ...rest } = JSON.parse(await readFile(join(records, record), "utf8"));
+    await writeFile(join(records, record), JSON.stringify(rest));
+  }
+  for (const gone of [join(folder, "git-diffs", name, "_rows"), join(folder, "git-diffs/tables")])
+    await rm(gone, { recursive: true });
+  expect((await run("tables")).events).toMatchObject([{ event: "tables", steps: 4 }]);
+  const without = (rows: readonly Record<string, unknown>[]) =>
+    rows.map(({ is_generated: _, is_vendored: __, ...row }) => row);
+  const after = await query(join(folder, "git-diffs/tables"), "SELECT * FROM TABLE(files) ORDER BY ALL");
+  expect(without(after)).toEqual(without(before));
+  expect(await findings()).toEqual([]);
+  // Again, nothing changes.
+  const content = await readFile(path("files"));
+  await run("tables");
+  expect(await readFile(path("files"))).toEqual(content);
+});
