@@ -1,7 +1,7 @@
 import { StoreError } from "../lib/errors.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import { dataContract, tablesReadme } from "./describe.ts";
-import { openTableFile, type StepName, type TableFile } from "./parquet.ts";
+import { openTableFile, type StepName } from "./parquet.ts";
 import type { StepRows } from "./rows-file.ts";
 import { type TableName, tables } from "./schema.ts";
 import { daily, stepColumns, stepRow, type TableStep } from "./step-row.ts";
@@ -18,7 +18,7 @@ export const tableFileName = (table: TableName, month: string, collection: strin
 /**
  * Adds steps to a month's files of a collection, each exactly once, whatever other runs do.
  * @param month such as 2026-01
- * @param rowsOf returns the rows of a step; undefined where none were made
+ * @param rowsOf streams the rows of a step in portions; undefined where none were made
  * @throws StoreError
  */
 export async function addToMonth(
@@ -26,7 +26,7 @@ export async function addToMonth(
   month: string,
   collection: string,
   steps: readonly TableStep[],
-  rowsOf: (step: TableStep) => Promise<StepRows | undefined>,
+  rowsOf: (step: TableStep) => AsyncIterable<StepRows> | undefined,
 ): Promise<void> {
   for (let tries = 0; tries < mostTries; tries++) {
     const files = await Promise.all(
@@ -35,10 +35,11 @@ export async function addToMonth(
     const lacking = files.filter(({ has }) => steps.some((step) => !has(step)));
     if (lacking.length === 0) return;
     for (const step of steps) {
-      const rows = lacking.some(({ table, has }) => table !== "steps" && !has(step))
-        ? await rowsOf(step)
-        : undefined;
-      for (const file of lacking) if (!file.has(step)) file.add(step, rows);
+      const files = lacking.filter(({ has }) => !has(step));
+      const needsRows = files.some(({ table }) => table !== "steps");
+      const portions = needsRows ? rowsOf(step) : undefined;
+      for (const file of files) file.begin(step, portions !== undefined);
+      for await (const rows of portions ?? []) for (const file of files) file.add(step, rows);
     }
     if (lacking.some(({ isNew }) => isNew)) await describeTables(store);
     const written = await Promise.all(lacking.map((file) => file.write()));
@@ -57,8 +58,15 @@ async function openFile(store: ObjectStore, table: TableName, name: string) {
     table,
     isNew: stored === undefined,
     has: (step: TableStep) => here.has(nameOf(step).join(" ")),
-    add(step: TableStep, rows: StepRows | undefined) {
-      if (addRows(file, table, step, rows)) added.push(nameOf(step));
+    /** Begins a step. One with rows that were never made is left out of the tables that would have them. */
+    begin(step: TableStep, hasRows: boolean) {
+      if (table === "steps") file.add([stepRow(step)]);
+      if (table === "steps" || hasRows || step.record.bytes === 0) added.push(nameOf(step));
+    },
+    add(step: TableStep, { commits, files }: StepRows) {
+      const first = stepColumns(step);
+      if (table === "commits") file.add(commits.map((row) => ({ ...first, ...row })));
+      if (table === "files") file.add(files.map((row) => ({ ...first, to_commit: step.record.to, ...row })));
     },
     /** Returns false where another run has changed the file meanwhile. */
     async write() {
@@ -78,16 +86,6 @@ async function describeTables(store: ObjectStore): Promise<void> {
 }
 
 const nameOf = ({ repository, record }: TableStep): StepName => [repository, daily, record.number];
-
-/** Returns false where the step has rows that were never made. */
-function addRows(file: TableFile, table: TableName, step: TableStep, rows: StepRows | undefined): boolean {
-  const first = stepColumns(step);
-  if (table === "steps") file.add([stepRow(step)]);
-  else if (rows === undefined) return step.record.bytes === 0;
-  else if (table === "commits") file.add(rows.commits.map((row) => ({ ...first, ...row })));
-  else file.add(rows.files.map((row) => ({ ...first, to_commit: step.record.to, ...row })));
-  return true;
-}
 
 const foreign = (address: string) =>
   new StoreError(

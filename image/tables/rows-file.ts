@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
+import { Readable } from "node:stream";
 import { createGunzip, gzipSync } from "node:zlib";
 import { StoreError } from "../lib/errors.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import type { CommitRow } from "./commit-rows.ts";
 import type { FileRow } from "./file-rows.ts";
 
-/** The rows of one step in the order in which the tables have them, without what is the same for the whole step. */
+/** Some rows of one step, without what is the same for the whole step. */
 export interface StepRows {
   readonly commits: readonly CommitRow[];
   readonly files: readonly FileRow[];
@@ -61,29 +62,48 @@ export async function openRowsFile(path: string): Promise<RowsFile> {
   };
 }
 
-/** Reads the rows of a step, whose record has these facts. @throws StoreError where they are not there, or others */
-export async function readRows(objects: ObjectStore, { name, sha256, bytes }: RowsFacts): Promise<StepRows> {
+/** In a portion, which is in memory. */
+const rowsAtOnce = 10_000;
+
+/**
+ * Streams the rows of a step, whose record has these facts, in portions.
+ * @throws StoreError at the end, where they are others than the record says
+ */
+export async function* readRows(
+  objects: ObjectStore,
+  { name, sha256, bytes }: RowsFacts,
+): AsyncGenerator<StepRows> {
   const hash = createHash("sha256");
-  const parts: Uint8Array[] = [];
-  for await (const chunk of objects.read(name)) {
-    hash.update(chunk);
-    parts.push(chunk);
-  }
-  const content = Buffer.concat(parts);
-  if (content.length !== bytes || hash.digest("hex") !== sha256) throw damaged(objects.address(name));
-  const rows = { commits: [] as CommitRow[], files: [] as FileRow[] };
-  const gunzip = createGunzip();
-  gunzip.end(content);
-  let rest = "";
-  for await (const chunk of gunzip.setEncoding("utf8")) {
-    const lines = (rest + chunk).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) {
-      const { table, ...row } = JSON.parse(line);
-      rows[table as keyof StepRows].push(row);
+  let received = 0;
+  const content = async function* () {
+    for await (const chunk of objects.read(name)) {
+      hash.update(chunk);
+      received += chunk.length;
+      yield chunk;
     }
+  };
+  const fail = () => damaged(objects.address(name));
+  let portion = { commits: [] as CommitRow[], files: [] as FileRow[] };
+  let rest = "";
+  try {
+    for await (const chunk of Readable.from(content()).pipe(createGunzip()).setEncoding("utf8")) {
+      const lines = (rest + chunk).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        const { table, ...row } = JSON.parse(line);
+        portion[table as keyof StepRows].push(row);
+      }
+      if (portion.commits.length + portion.files.length < rowsAtOnce) continue;
+      yield portion;
+      portion = { commits: [], files: [] };
+    }
+  } catch (error) {
+    throw (error as { code?: string }).code?.startsWith("Z_") || error instanceof SyntaxError
+      ? fail()
+      : error;
   }
-  return rows;
+  if (received !== bytes || hash.digest("hex") !== sha256) throw fail();
+  yield portion;
 }
 
 const damaged = (address: string) =>

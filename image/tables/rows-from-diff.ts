@@ -4,14 +4,18 @@ import { type FileRow, readFileRows } from "./file-rows.ts";
 import type { StepRows } from "./rows-file.ts";
 
 /**
- * Makes the rows of a step without any from its stored diff. It contains neither commits nor the repository's
+ * Streams the rows of a step without any, made from its stored diff. It contains neither commits nor the repository's
  * `.gitattributes`, so there are no rows of commits. @throws StoreError
  */
-export async function rowsFromDiff(objects: ObjectStore, diff: string): Promise<StepRows> {
-  const files: FileRow[] = [];
+export async function* rowsFromDiff(objects: ObjectStore, diff: string): AsyncGenerator<StepRows> {
+  let files: FileRow[] = [];
   const reader = readFileRows((row) => files.push(row));
   const read = lineReader(reader);
-  for await (const chunk of objects.read(diff)) read(chunk);
+  for await (const chunk of objects.read(diff)) {
+    read(chunk);
+    yield { commits: [], files };
+    files = [];
+  }
   reader.end();
-  return { commits: [], files };
+  yield { commits: [], files };
 }

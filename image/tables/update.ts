@@ -38,7 +38,7 @@ export async function updateTables(
     .sort((a, b) => compare(a.repository, b.repository) || a.record.number - b.record.number);
   if (steps.length === 0) return { steps: 0 };
   for (const [month, some] of Map.groupBy(steps, ({ record }) => dayOf(record).slice(0, 7))) {
-    await addToMonth(store, month, collection, some, async ({ repository, record: { rows, diff } }) => {
+    await addToMonth(store, month, collection, some, ({ repository, record: { rows, diff } }) => {
       const objects = byName.get(repository)?.objects;
       if (objects === undefined) return undefined;
       if (rows) return readRows(objects, rows);

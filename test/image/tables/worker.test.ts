@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { query } from "../../fixtures/duckdb.ts";
+import { openTestbed, type Target, type Testbed } from "../../fixtures/testbed.ts";
+
+setDefaultTimeout(60_000);
+
+let testbed: Testbed;
+let folder: string;
+beforeAll(async () => {
+  testbed = await openTestbed();
+  folder = await mkdtemp(join(tmpdir(), "tables-in-s3-"));
+});
+afterAll(async () => {
+  await testbed.close();
+  await rm(folder, { recursive: true, force: true });
+});
+beforeEach(() => testbed.reset());
+
+const key = "a key of more than sixteen characters";
+const tables = ({ bucket }: Target) => ({
+  RESULTS_BUCKET: `${bucket}/api`,
+  TABLES_BUCKET: `${bucket}/tables`,
+  COLLECTION: "daily",
+  PEOPLE_KEY: key,
+});
+
+/** Asks DuckDB about the tables in a bucket. */
+async function ask({ bucket }: Target, sql: string) {
+  const here = join(folder, bucket);
+  for (const name of await testbed.aws.objects(bucket, "tables/")) {
+    const path = join(here, name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, await testbed.aws.body(bucket, name));
+  }
+  return query(join(here, "tables"), sql);
+}
+
+test("the worker adds its steps to tables in the bucket, and an unchanged repository costs them one request", async () => {
+  const repository = await testbed.repository("tables");
+  const target = await testbed.target(repository, null);
+  expect(await target.run(tables(target))).toMatchObject({ status: 0, stderr: "" });
+  await repository.write("src/new.ts", "one\ntwo\n");
+  const to = await repository.commit("Add\n\nCo-authored-by: Ann <ann@acme.com>");
+  const later = { ...tables(target), SCHEDULED_TIME: "2026-02-03T00:00:00Z" };
+  expect(await target.run(later)).toMatchObject({ status: 0, stderr: "" });
+
+  const steps = "SELECT repository, month, number, diff_key FROM TABLE(steps) ORDER BY number";
+  expect(await ask(target, steps)).toMatchObject([
+    { repository: "api", month: "2026-01", number: "1" },
+    {
+      repository: "api",
+      month: "2026-02",
+      number: "2",
+      diff_key: expect.stringMatching(/^api\/2026-02-03.*\.diff$/),
+    },
+  ]);
+  const files = "SELECT path, status, lines_added, to_commit FROM TABLE(files) WHERE number = 2";
+  expect(await ask(target, files)).toEqual([
+    { path: "src/new.ts", status: "A", lines_added: 2, to_commit: to },
+  ]);
+  const commits = await ask(target, "SELECT commit_id, subject, author_name, trailers FROM TABLE(commits)");
+  expect(commits).toEqual([
+    {
+      commit_id: to,
+      subject: "Add",
+      author_name: null,
+      trailers: expect.stringMatching(/^\[\["Co-authored-by","<[0-9a-f]{32}>"\]\]$/),
+    },
+  ]);
+
+  testbed.aws.calls.length = 0;
+  expect((await target.run(later)).events[0]).toMatchObject({ event: "unchanged" });
+  const requests = testbed.aws.calls.map(({ path }) => path).filter((path) => path.includes("/tables/"));
+  expect(requests).toHaveLength(1);
+  // The verification agrees.
+  const verified = await target.run({ ...later }, ["verify", "--tables"]);
+  expect(verified.events.find(({ tables }) => tables === "daily")).toMatchObject({
+    holds: true,
+    steps: 2,
+    notes: 0,
+  });
+});
+
+test("people are plain, or left out, where that is configured", async () => {
+  const repository = await testbed.repository("people");
+  await repository.write(".mailmap", "Proper Name <proper@acme.com> <author@example.com>\n");
+  await repository.write("more", "x\n");
+  await repository.commit("Ask a@b.example\n\nReviewed-by: Bob <bob@acme.com>");
+  const rows = async (privacy: string) => {
+    const target = await testbed.target(repository);
+    const environment = { ...tables(target), PEOPLE: privacy, ...(privacy !== "hash" && { PEOPLE_KEY: "" }) };
+    expect(await target.run(environment)).toMatchObject({ status: 0, stderr: "" });
+    const [row] = await ask(
+      target,
+      "SELECT author_id, author_name, author_email, subject, message, trailers FROM TABLE(commits)",
+    );
+    return row;
+  };
+  expect(await rows("plain")).toMatchObject({
+    author_id: expect.stringContaining("@"),
+    author_email: expect.stringContaining("@"),
+    subject: "Ask a@b.example",
+    message: expect.stringContaining("Reviewed-by"),
+    trailers: '[["Reviewed-by","Bob <bob@acme.com>"]]',
+  });
+  expect(await rows("omit")).toEqual({
+    author_id: null,
+    author_name: null,
+    author_email: null,
+    subject: null,
+    message: null,
+    trailers: '[["Reviewed-by","<…>"]]',
+  });
+  const hashed = JSON.stringify(await rows("hash"));
+  expect(hashed).not.toContain("@");
+  expect(hashed).not.toContain("Bob");
+});
+
+test("without a key for the hashes, nothing starts", async () => {
+  const target = await testbed.target(await testbed.repository("keyless"));
+  const { status, events } = await target.run({ ...tables(target), PEOPLE_KEY: "short" });
+  expect(status).toBe(2);
+  expect(events[0]?.problems).toEqual([
+    expect.stringContaining("PEOPLE_KEY must be a secret of at least 16"),
+  ]);
+});
+
+test("what cannot be added to the tables is a failure, and the diff is stored nevertheless", async () => {
+  const target = await testbed.target(await testbed.repository("denied"));
+  testbed.aws.fail({
+    operation: "PutObject",
+    path: "/tables/",
+    nth: "all",
+    how: { status: 403, code: "AccessDenied" },
+  });
+  const { status, events } = await target.run(tables(target));
+  expect(status).toBe(1);
+  expect(events.map(({ event }) => event)).toEqual(["collected", "failed", "summary"]);
+  expect(events[1]).toMatchObject({ tables: `s3://${target.bucket}/tables/`, code: "store-denied" });
+  testbed.aws.clearFaults();
+  // The next run adds what is missing.
+  expect(await target.run(tables(target))).toMatchObject({ status: 0 });
+  expect(await ask(target, "SELECT count(*)::int AS steps FROM TABLE(steps)")).toEqual([{ steps: 2 }]);
+});
