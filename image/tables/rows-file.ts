@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { open } from "node:fs/promises";
+import { appendFile, writeFile } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { createGunzip, gzipSync } from "node:zlib";
 import { StoreError } from "../lib/errors.ts";
@@ -36,7 +36,7 @@ export interface RowsFile {
 }
 
 export async function openRowsFile(path: string): Promise<RowsFile> {
-  const file = await open(path, "w");
+  await writeFile(path, "");
   const hash = createHash("sha256");
   const counts = { bytes: 0, commits: 0, files: 0 };
   return {
@@ -45,13 +45,12 @@ export async function openRowsFile(path: string): Promise<RowsFile> {
       const text = lines.map(({ table, row }) => `${JSON.stringify({ table, ...row })}\n`).join("");
       // A file of several gzip members is one gzip file.
       const content = gzipSync(text);
-      await file.writeFile(content);
+      await appendFile(path, content);
       hash.update(content);
       counts.bytes += content.length;
       for (const { table } of lines) counts[table]++;
     },
     async store(objects, number) {
-      await file.close();
       const sha256 = hash.digest("hex");
       // Two runs may make other rows of one step, as one was configured otherwise: each record names its own.
       const name = `_rows/${String(number).padStart(10, "0")}-${sha256.slice(0, 12)}.jsonl.gz`;

@@ -43,6 +43,8 @@ test("the worker adds its steps to tables in the bucket, and an unchanged reposi
   const target = await testbed.target(repository, null);
   expect(await target.run(tables(target))).toMatchObject({ status: 0, stderr: "" });
   await repository.write("src/new.ts", "one\ntwo\n");
+  await repository.write("vendor/own.c", "ours\n");
+  await repository.write(".gitattributes", "*.ts linguist-generated\nvendor/own.c -linguist-vendored\n");
   const to = await repository.commit("Add\n\nCo-authored-by: Ann <ann@acme.com>");
   const later = { ...tables(target), SCHEDULED_TIME: "2026-02-03T00:00:00Z" };
   expect(await target.run(later)).toMatchObject({ status: 0, stderr: "" });
@@ -57,7 +59,13 @@ test("the worker adds its steps to tables in the bucket, and an unchanged reposi
       diff_key: expect.stringMatching(/^api\/2026-02-03.*\.diff$/),
     },
   ]);
-  const files = "SELECT path, status, lines_added, to_commit FROM TABLE(files) WHERE number = 2";
+  const marks =
+    "SELECT path, is_generated, is_vendored FROM TABLE(files) WHERE number = 2 AND path LIKE '%/%' ORDER BY path";
+  expect(await ask(target, marks)).toEqual([
+    { path: "src/new.ts", is_generated: true, is_vendored: false },
+    { path: "vendor/own.c", is_generated: false, is_vendored: false },
+  ]);
+  const files = "SELECT path, status, lines_added, to_commit FROM TABLE(files) WHERE path = 'src/new.ts'";
   expect(await ask(target, files)).toEqual([
     { path: "src/new.ts", status: "A", lines_added: 2, to_commit: to },
   ]);
