@@ -113,6 +113,14 @@ export function nextDiffName(name: string): string {
 export const isDiffName = (name: string): boolean =>
   /^\d{4}-\d\d-\d\d-\d{4}_[0-9a-f]{7}-[0-9a-f]{7}(-\d+)?\.diff$/.test(name);
 
+export const rowsPrefix = "_rows/";
+
+/** Returns the name of the rows of a step: two runs may make other rows of one step, and each record names its own. */
+export const rowsName = (number: number, sha256: string): string =>
+  `${rowsPrefix}${String(number).padStart(10, "0")}-${sha256.slice(0, 12)}.jsonl.gz`;
+
+export const isRowsName = (name: string): boolean => /^_rows\/\d{10}-[0-9a-f]{12}\.jsonl\.gz$/.test(name);
+
 /** Plans a step from its two ends. `last` is undefined where nothing was collected yet. */
 export function planStep(
   last: string | undefined,

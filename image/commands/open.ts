@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Arguments } from "../config/arguments.ts";
 import { type Configuration, readEnvironment } from "../config/environment.ts";
@@ -78,6 +79,9 @@ async function openLocal(args: Arguments, environment: Environment): Promise<Ope
     () => parsePart(args.options),
     () => parseLockDays(args.options),
   );
-  const tables = await localTables(join(process.cwd(), "git-diffs"), folderObjects);
+  const folder = join(process.cwd(), "git-diffs");
+  // The command `tables` begins them. From then on, every run adds to them.
+  const isBegun = args.command === "tables" || existsSync(join(folder, "tables"));
+  const tables = isBegun ? await localTables(folder, folderObjects) : undefined;
   return { repositories, settings, storesOf, identity: awsIdentity(), isGone, tables };
 }

@@ -65,7 +65,10 @@ function tablesOf(
   repositories: Opened["repositories"],
   storesOf: Opened["storesOf"],
 ): Verifiable[] {
-  if (tables === undefined) throw new ConfigError(["--tables: no tables are configured (TABLES_BUCKET)."]);
+  if (tables === undefined)
+    throw new ConfigError([
+      "--tables: there are no tables. Begin them with the command tables; in the cloud, set TABLES_BUCKET.",
+    ]);
   const label = `the tables of ${tables.collection}`;
   return [
     {

@@ -103,7 +103,7 @@ The first time, everything is collected (a baseline).
   --part     checks the Nth of T parts of a mirror's packs; with next/T the one after the last time's
   --lock-days  extends the Object Lock of everything in a mirror to N days from now, where less than half is left
   --tables   compares the tables with the records
-  tables     adds to the tables what they lack, also of steps that were collected without them
+  tables     begins tables in Parquet, or adds what they lack; from then on, each run adds to them
   mirror     keeps all branches and tags, with every past state, in a bare repository that plain git can clone
   restore    makes a bare repository in DIR of the mirror in PLACE, a folder or s3://bucket/prefix, as it is or was
   --push     pushes that state to the repository at URL, and compares its refs afterwards

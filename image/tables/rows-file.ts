@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { appendFile, writeFile } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { createGunzip, gzipSync } from "node:zlib";
+import { rowsName } from "../chain/record.ts";
 import { StoreError } from "../lib/errors.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import type { CommitRow } from "./commit-rows.ts";
@@ -52,8 +53,7 @@ export async function openRowsFile(path: string): Promise<RowsFile> {
     },
     async store(objects, number) {
       const sha256 = hash.digest("hex");
-      // Two runs may make other rows of one step, as one was configured otherwise: each record names its own.
-      const name = `_rows/${String(number).padStart(10, "0")}-${sha256.slice(0, 12)}.jsonl.gz`;
+      const name = rowsName(number, sha256);
       const details = { contentType: "application/gzip", metadata: {} };
       await objects.put(name, createReadStream(path) as AsyncIterable<Uint8Array>, details);
       return { name, sha256, ...counts };

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { rowsPrefix } from "../chain/record.ts";
 import type { RecordText } from "../chain/record-texts.ts";
 import { StoreError } from "../lib/errors.ts";
 import type { ObjectStore } from "../stores/stores.ts";
@@ -22,9 +23,8 @@ export function chainOf({ text }: RecordText): ChainName {
 
 /** Returns the names of the packs, indexes and large files, or of the diffs that a place has. @throws StoreError */
 export async function listPayload(objects: ObjectStore, chain: ChainName): Promise<ReadonlySet<string>> {
-  if (chain === "diffs") return new Set((await listDiffs(objects)).keys());
-  const names = new Set<string>();
-  for (const folder of ["objects/pack/", "lfs/objects/"])
+  const names = new Set<string>(chain === "diffs" ? (await listDiffs(objects)).keys() : []);
+  for (const folder of chain === "diffs" ? [rowsPrefix] : ["objects/pack/", "lfs/objects/"])
     for await (const { name } of objects.list(folder)) names.add(name);
   return names;
 }

@@ -16,17 +16,22 @@ export function followDiffs(): Follow {
     if (finding) throw broken(`does not fit: ${finding.message.replace(/\.$/, "")}`);
     if (record.state === "claimed") return undefined;
     before = record;
-    const { number, from, to, kind, diff, bytes, sha256 } = record;
+    const { number, from, to, kind, diff, bytes, sha256, rows } = record;
     const metadata = { from, to, kind };
     const details = { contentType: "text/x-diff", metadata };
     return {
       number,
       to,
       details: { contentType: "application/json", metadata },
-      payload: diff === null ? [] : [{ name: diff, bytes, sha256, details }],
+      payload: [
+        ...(diff === null ? [] : [{ name: diff, bytes, sha256, details }]),
+        ...(rows ? [{ name: rows.name, bytes: rows.bytes, sha256: rows.sha256, details: rowsDetails }] : []),
+      ],
     };
   };
 }
+
+const rowsDetails = { contentType: "application/gzip", metadata: {} };
 
 function parse(text: string): StepRecord | undefined {
   try {

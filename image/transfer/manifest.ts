@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isDiffName, isRecordName } from "../chain/record.ts";
+import { isDiffName, isRecordName, isRowsName } from "../chain/record.ts";
 import { isLargeFileName } from "../lfs/pointer.ts";
 import { StoreError } from "../lib/errors.ts";
 
@@ -14,7 +14,7 @@ const isNameOf: Record<ChainName, (name: string) => boolean> = {
     isRecordName(name) ||
     /^objects\/pack\/pack-[0-9a-f]{40}\.(pack|idx)$/.test(name) ||
     isLargeFileName(name),
-  diffs: (name) => isRecordName(name) || isDiffName(name),
+  diffs: (name) => isRecordName(name) || isDiffName(name) || isRowsName(name),
 };
 
 const schema = z

@@ -2,7 +2,11 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
-import { type CollectedRepository, makeCollectedRepository } from "../../fixtures/collected-repository.ts";
+import {
+  beginTables,
+  type CollectedRepository,
+  makeCollectedRepository,
+} from "../../fixtures/collected-repository.ts";
 
 setDefaultTimeout(120_000);
 
@@ -22,6 +26,7 @@ const git = (...args: string[]) => collected.repository.git(...args);
 /** Collects a history of some days, whose last one was rewritten. */
 beforeAll(async () => {
   collected = await makeCollectedRepository();
+  await beginTables(collected);
   const { repository } = collected;
   const day = async (number: number, ...changes: (() => Promise<unknown>)[]) => {
     for (const change of changes) {

@@ -5,7 +5,11 @@ import { join } from "node:path";
 import { openTableFile, type StepName } from "../../../image/tables/parquet.ts";
 import { readTable } from "../../../image/tables/read-table.ts";
 import type { TableName } from "../../../image/tables/schema.ts";
-import { type CollectedRepository, makeCollectedRepository } from "../../fixtures/collected-repository.ts";
+import {
+  beginTables,
+  type CollectedRepository,
+  makeCollectedRepository,
+} from "../../fixtures/collected-repository.ts";
 import { query } from "../../fixtures/duckdb.ts";
 import { everyChange } from "../../fixtures/every-change.ts";
 import { runWorker } from "../../fixtures/worker.ts";
@@ -18,6 +22,7 @@ let folder: string;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "verify-tables-"));
   collected = await makeCollectedRepository();
+  await beginTables(collected);
   for (const change of everyChange) {
     await change(collected.repository);
     await collected.repository.commit();
@@ -101,6 +106,26 @@ describe("tables that are not", () => {
     await lie();
     expect(await findings()).toEqual([code]);
   });
+});
+
+test("an export carries the rows, and a place that has them verifies", async () => {
+  const place = join(
+    folder,
+    "git-diffs",
+    (await readdir(join(folder, "git-diffs"))).find((name) => name.startsWith("repository")) ?? "",
+  );
+  const [delta, there] = [join(folder, "delta.tar"), join(folder, "there")];
+  const local = (...args: string[]) => runWorker({}, { cwd: folder, args: ["local", ...args] });
+  expect(await local("export", place, "--output", delta)).toMatchObject({ status: 0 });
+  expect(await local("import", delta, there)).toMatchObject({ status: 0 });
+  expect((await readdir(join(there, "_rows"))).sort()).toEqual((await readdir(join(place, "_rows"))).sort());
+});
+
+test("without tables, a run makes none, and they cannot be verified", async () => {
+  await rm(join(folder, "git-diffs"), { recursive: true });
+  expect(await run()).toMatchObject({ status: 0 });
+  expect(await readdir(join(folder, "git-diffs"))).toHaveLength(1);
+  expect(await run("verify", "--tables")).toMatchObject({ status: 2 });
 });
 
 test("tables makes what is missing from the diffs, also of steps without rows", async () => {
