@@ -109,9 +109,10 @@ async function fetchAndStore(
   const wanted = [...new Set(tips.map(({ id }) => id))].filter((id) => !isHere(id));
   if (wanted.length === 0) return nothing();
   const changed = changes.flatMap(([, id]) => id ?? []);
-  // The host may have lost what was archived.
+  // The host reads the first ones only, and new branches mostly begin at HEAD. It may have lost what was archived.
+  const head = before.refs.find(({ name }) => before.head === `ref: ${name}`)?.id ?? detachedHead(before);
   const hosted = before.refs.flatMap(({ name, id }) => (isArchived(name, context.prefixes) ? [] : id));
-  const haves = [...new Set([...changed, detachedHead(before) ?? [], ...hosted].flat())];
+  const haves = [...new Set([...changed, head ?? [], ...hosted].flat())];
   const scratch = await context.openScratch();
   const { parts, refusals } = await fetchParts(context, scratch, wanted, haves, packs.length === 0);
   for (const { name, id } of tips) {

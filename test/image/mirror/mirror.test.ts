@@ -115,6 +115,24 @@ describe("what is there already", () => {
   });
 });
 
+describe("with more branches than the host is told of", () => {
+  test("a new branch at HEAD brings what is new alone", async () => {
+    await using mirrored = await makeMirroredRepository();
+    const { repository, run } = mirrored;
+    const first = await repository.commit();
+    const commits = Array.from(
+      { length: 1_001 },
+      (_, each) => `commit refs/heads/a${each}\ncommitter A <a@b.c> ${each} +0000\ndata 0\nfrom ${first}\n`,
+    );
+    await repository.gitBytes(["fast-import", "--quiet"], commits.join(""));
+    for (let count = 0; count < 10; count++) await repository.commit();
+    await run();
+    const id = await repository.git("commit-tree", "-p", "HEAD", "-m", "new", "HEAD^{tree}");
+    await repository.git("branch", "new", id);
+    expect(await run()).toMatchObject({ steps: [{ pack: { objects: 1 } }] });
+  });
+});
+
 describe("a check that finds nothing new", () => {
   test("costs two requests to the host, also with 5,000 refs", async () => {
     await using mirrored = await makeMirroredRepository();
