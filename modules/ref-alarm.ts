@@ -29,7 +29,7 @@ export class RefAlarm extends Construct {
     new CloudwatchMetricAlarm(this, "Default", {
       alarmActions: [topicArn],
       alarmName,
-      alarmDescription: `A branch or tag was rewritten or deleted on its host. Nothing is lost: the mirror has every earlier state. Which, and where they were: aws logs tail --region ${region} --since 1d --filter-pattern '${refPattern}' ${task.logGroup}`,
+      alarmDescription: `A branch or tag was rewritten or deleted on its host. Nothing is lost: restore --step, with the number before the step of its line, has it as it was. Which, and where they were: aws logs tail --region ${region} --since 1d --filter-pattern '${refPattern}' ${task.logGroup}`,
       namespace: metric.namespace,
       metricName: metric.name,
       statistic: "Sum",
