@@ -30,8 +30,9 @@ const STACK = {
   ],
 };
 
-/** Mirrors beside diffs that expire, locked, with a drill of each kind. */
+/** Mirrors beside diffs that expire, locked, with a drill of each kind; pushes start a collection too. */
 const MIRRORED = {
+  onPush: true,
   lockDays: 30,
   drill: { schedule: "rate(1 day)", parts: 7 },
   collections: STACK.collections.map((collection) => ({

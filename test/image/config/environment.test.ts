@@ -160,6 +160,12 @@ describe("what is refused", () => {
       "not set",
     ],
     [
+      "with an archive where the host has one",
+      JSON.stringify([{ ...entry, collect: ["mirror"], refs: ["refs/archive/"], archiveRefs: true }]),
+      "REPOSITORIES[0].archiveRefs",
+      "remove one of the two",
+    ],
+    [
       "over ssh",
       JSON.stringify([{ ...entry, gitRepo: "ssh://h/a" }]),
       "REPOSITORIES[0].gitRepo",

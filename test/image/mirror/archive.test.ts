@@ -176,6 +176,17 @@ test("many archived refs do not keep the host from knowing what is here", async 
   await expectHolds(objects);
 });
 
+test("ten runs at once archive the same, once", async () => {
+  const { mirrored, old } = await makeRewritten();
+  await using _ = mirrored;
+  const runs = Array.from({ length: 10 }, () => mirrored.run({ ...archiving, isGone: false }));
+  const outcomes = await Promise.all(runs);
+  expect(outcomes.filter(({ status }) => status === "mirrored")).toHaveLength(1);
+  expect(await archived(mirrored)).toHaveLength(5);
+  expect(await archived(mirrored)).toContain(`2/heads/main ${old}`);
+  await expectHolds(mirrored.objects);
+});
+
 describe("killed at a write, the next run keeps the same", () => {
   test.each([1, 2, 3, 4, 5, 6, 7, 8].flatMap((write) => [`dies-before ${write}`, `dies-after ${write}`]))(
     "%s",
