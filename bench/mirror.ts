@@ -30,7 +30,7 @@ export async function compareMirrors(setting: Setting, path: string, days: numbe
     "--format=create %(refname) %(objectname)",
     "refs/tags",
   );
-  const input = `create refs/heads/main ${from}\n${tags}`;
+  const input = [`create refs/heads/main ${from}`, ...tags.split("\n").filter(Boolean), ""].join("\n");
   await git(["update-ref", "--stdin"], { cwd: hosted, input });
   await git(["symbolic-ref", "HEAD", "refs/heads/main"], { cwd: hosted });
 
