@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LimitError, StoreError } from "../lib/errors.ts";
 import { letTimersRun } from "../lib/let-timers-run.ts";
@@ -13,6 +13,7 @@ import { headFile, type State } from "./state.ts";
 const packsAtOnce = 4;
 /** A file that tells a folder that may be restored to again from anybody's repository. */
 const marker = "restored";
+const markerText = "Made by restore, which replaces the refs in this folder.\n";
 
 /**
  * Makes a bare repository of a mirror's state in a folder, or brings one that it made up to date.
@@ -43,6 +44,7 @@ export async function restore(
   await restoreFiles(objects, folder, found.files, { signal, onProgress });
   // The refs last: whatever they lead to is there.
   await replaceFile(join(folder, "packed-refs"), packedRefs(found.state));
+  await removeLooseRefs(join(folder, "refs"));
   await replaceFile(join(folder, "HEAD"), headFile(found.state));
   return found;
 }
@@ -50,7 +52,8 @@ export async function restore(
 /** Makes the folders and files of a bare repository, or checks that they are there. */
 async function prepare(folder: string): Promise<void> {
   const content = existsSync(folder) ? await readdir(folder) : [];
-  if (content.length > 0 && !content.includes(marker)) {
+  const isMarked = content.includes(marker) && (await readMarker(folder)) === markerText;
+  if (content.length > 0 && !isMarked) {
     throw new LimitError(
       "folder-taken",
       `${folder} is no empty folder, and nothing that was restored.`,
@@ -58,11 +61,15 @@ async function prepare(folder: string): Promise<void> {
     );
   }
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, marker), "Made by restore, which replaces the refs in this folder.\n");
+  await writeFile(join(folder, marker), markerText);
   await mkdir(join(folder, "objects", "pack"), { recursive: true });
   await mkdir(join(folder, "refs"), { recursive: true });
   await writeFile(join(folder, "config"), "[core]\n\trepositoryformatversion = 0\n\tbare = true\n");
 }
+
+/** Anybody may have a file or a folder of the marker's name. */
+const readMarker = (folder: string): Promise<string | undefined> =>
+  readFile(join(folder, marker), "utf8").catch(() => undefined);
 
 async function fetchFile(
   objects: ObjectStore,
@@ -89,6 +96,14 @@ async function fetchFile(
   } finally {
     await rm(temporary, { force: true });
   }
+}
+
+/**
+ * Removes the refs that git has made in this folder, such as for a push or a branch in a worktree: each is a file, and hides
+ * the one of its name in packed-refs. The folder itself stays: without it, git sees no repository.
+ */
+async function removeLooseRefs(refs: string): Promise<void> {
+  for (const name of await readdir(refs)) await rm(join(refs, name), { recursive: true, force: true });
 }
 
 async function replaceFile(path: string, text: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { restore } from "../../../image/mirror/restore.ts";
 import { s3Objects } from "../../../image/stores/s3.ts";
@@ -66,6 +66,23 @@ describe("restore", () => {
     const { pack } = await mirrored.record(3);
     expect(read).toEqual([`objects/pack/${pack.name}.pack`, `objects/pack/${pack.name}.idx`]);
     await inRestored("fsck", "--full");
+  });
+
+  test("replaces the refs that somebody has made in the folder", async () => {
+    await restoreHere({ step: 1 });
+    await inRestored("update-ref", "refs/heads/main", "HEAD");
+    await inRestored("update-ref", "refs/heads/theirs", "HEAD");
+    await restoreHere();
+    expect(await content()).toBe("two");
+    expect(await inRestored("for-each-ref", "--format=%(refname)")).toBe("refs/heads/main");
+  });
+
+  test("leaves a folder with a file of the marker's name alone", async () => {
+    await mkdir(folder);
+    await writeFile(join(folder, "restored"), "Photos, restored.\n");
+    await writeFile(join(folder, "config"), "mine\n");
+    await expect(restoreHere()).rejects.toMatchObject({ code: "folder-taken" });
+    expect(await readFile(join(folder, "config"), "utf8")).toBe("mine\n");
   });
 
   test("leaves a folder with something else in it alone", async () => {
