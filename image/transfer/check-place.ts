@@ -1,6 +1,7 @@
-import { isRecordName } from "../chain/record.ts";
+import { isRecordName, recordName } from "../chain/record.ts";
 import { readRecordTexts } from "../chain/record-texts.ts";
 import { StoreError } from "../lib/errors.ts";
+import { headName } from "../mirror/published.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import { damagedPlace, openChain, sha256Of } from "./chain.ts";
 import type { Manifest } from "./manifest.ts";
@@ -13,7 +14,10 @@ import type { DeltaStep, Follow } from "./step.ts";
  */
 export async function followBase(objects: ObjectStore, { chain, since }: Manifest): Promise<Follow> {
   const follow = openChain(chain);
-  if (since === null) return follow;
+  if (since === null) {
+    if (chain === "mirror") await checkOwner(objects);
+    return follow;
+  }
   const address = objects.address(since.name);
   const base = await objects.get(since.name);
   if (base === undefined) throw baseMissing(address);
@@ -23,6 +27,16 @@ export async function followBase(objects: ObjectStore, { chain, since }: Manifes
     if (follow(record, broken) === undefined) throw broken("is no complete step");
   }
   return follow;
+}
+
+/**
+ * Checks that a place is no git repository without a chain, such as a restored one: a mirror's HEAD would replace its own, and
+ * its `git gc` would delete the mirror's packs. @throws StoreError
+ */
+async function checkOwner(objects: ObjectStore): Promise<void> {
+  if ((await objects.get(headName)) === undefined) return;
+  // The records of a mirror come before its HEAD.
+  if ((await objects.get(recordName(1))) === undefined) throw otherRepository(objects.address(""));
 }
 
 /**
@@ -52,6 +66,13 @@ export const conflict = (objects: ObjectStore, name: string) =>
     "delta-conflict",
     `${objects.address(name)} is there, and is ${isRecordName(name) ? "another step" : "other bytes"} than in the delta.`,
     "No step of the delta was imported. Give the place to which the deltas of this chain go, and nothing else writes; verify shows whether it is whole.",
+  );
+
+const otherRepository = (address: string) =>
+  new StoreError(
+    "delta-conflict",
+    `${address} is another repository: it has a ${headName}, and no step of a mirror.`,
+    "Nothing was imported. Give a place that is empty or does not exist, or the one to which the deltas of this chain go.",
   );
 
 const baseMissing = (address: string) =>

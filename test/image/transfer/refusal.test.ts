@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { deltaOf, importInto, joined, type Part, partsOf } from "../../fixtures/delta.ts";
+import { git } from "../../fixtures/git.ts";
 import { chainNames, makeTwoChains, objectsIn, type TwoChains } from "../../fixtures/two-chains.ts";
 import { runWorker } from "../../fixtures/worker.ts";
 
@@ -278,6 +279,15 @@ describe.each(chainNames)("a delta of %s", (chain) => {
     await writeFile(join(place, recordName(1)), "{}");
     const damaged = await importInto(place, delta).catch((error) => error);
     expect(damaged).toMatchObject({ code: "chain-damaged", message: expect.stringContaining(recordName(1)) });
+  });
+
+  test.if(chain === "mirror")("to a git repository that is no mirror's place", async () => {
+    const taken = join(await mkdtemp(join(chains.root, "repository-")), "api.git");
+    await git(["init", "--quiet", "--bare", "--initial-branch=develop", taken]);
+    const before = await objectsIn(taken);
+    const error = await importInto(taken, whole).catch((error) => error);
+    expect(error).toMatchObject({ code: "delta-conflict", message: expect.stringContaining(taken) });
+    expect(await objectsIn(taken)).toEqual(before);
   });
 
   test("of a newer version, and what is no delta", async () => {
