@@ -36,7 +36,7 @@ export async function restore(
   let restored = 0;
   await inParallel(wanted, packsAtOnce, async (name) => {
     const pack = found.packs.get(name);
-    if (pack === undefined) throw damaged(objects.address(name), "is in no record");
+    if (pack === undefined) throw damaged(objects.address(`objects/pack/${name}.pack`), "is in no record");
     await fetchFile(objects, `${name}.pack`, pack.sha256, folder, signal);
     await fetchFile(objects, `${name}.idx`, pack.indexSha256, folder, signal);
     onProgress(`Restored ${++restored} of ${wanted.length} packs`);
@@ -91,7 +91,8 @@ async function fetchFile(
   const temporary = `${path}.part`;
   try {
     await writeFile(temporary, hashed());
-    if (hash.digest("hex") !== sha256) throw damaged(objects.address(file), "is not what its record says");
+    if (hash.digest("hex") !== sha256)
+      throw damaged(objects.address(`objects/pack/${file}`), "is not what its record says");
     await rename(temporary, path);
   } finally {
     await rm(temporary, { force: true });

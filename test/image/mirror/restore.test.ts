@@ -102,7 +102,10 @@ describe("restore", () => {
     const flipped = Buffer.from(good);
     flipped.writeUInt8(flipped.readUInt8(20) ^ 1, 20);
     await writeFile(path, flipped);
-    await expect(restoreHere()).rejects.toMatchObject({ code: "mirror-damaged" });
+    await expect(restoreHere()).rejects.toMatchObject({
+      code: "mirror-damaged",
+      message: expect.stringContaining(path),
+    });
     expect(await packs()).not.toContain(`${pack.name}.pack`);
     await writeFile(path, good);
     await restoreHere();
