@@ -23,7 +23,7 @@ export interface Advertisement {
 export const refLimits = { bytes: 64 * 1024 * 1024, packets: 500_000 };
 
 /** Hosts have many more refs that nobody follows, of pull requests for example. */
-const branchesAndTags = /^(HEAD|refs\/(heads|tags)\/.*(?<!\^\{\}))$/;
+const branchesAndTags = /^(HEAD|refs\/(heads|tags)\/.*(?<!\^\{\}))$/s;
 
 /**
  * Reads an advertisement. Sources: https://git-scm.com/docs/protocol-v2, https://git-scm.com/docs/pack-protocol
@@ -60,7 +60,7 @@ async function parse(packets: PacketReader, names: RegExp): Promise<Advertisemen
   const capabilities = checkFormat(parseCapabilities(words.filter((word) => !word.startsWith("symref="))));
   const targets = new Map(
     words.flatMap((word) => {
-      const [, name, target] = /^symref=([^:]+):(.+)$/.exec(word) ?? [];
+      const [, name, target] = /^symref=([^:]+):(.+)$/s.exec(word) ?? [];
       return name && target ? [[name, target] as const] : [];
     }),
   );

@@ -45,8 +45,9 @@ export function idOfFiles(head: string, infoRefs: string): string {
 /** Reads a state from the two files. Undefined where they are no such files. */
 export function parseState(head: string, infoRefs: string): State | undefined {
   const refs: MirroredRef[] = [];
+  // A name may contain what only Unicode takes for the end of a line.
   for (const line of infoRefs.split("\n").slice(0, -1)) {
-    const [, id = "", name = "", isPeeled] = /^([0-9a-f]{40})\t(.+?)(\^\{\})?$/.exec(line) ?? [];
+    const [, id = "", name = "", isPeeled] = /^([0-9a-f]{40})\t(.+?)(\^\{\})?$/s.exec(line) ?? [];
     const last = refs.at(-1);
     if (!isPeeled) refs.push({ name, id, peeled: null });
     else if (last?.name === name) refs[refs.length - 1] = { ...last, peeled: id };

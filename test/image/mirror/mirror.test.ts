@@ -47,6 +47,12 @@ const changes: [what: string, change: (repository: Repository) => Promise<unknow
   ["HEAD at another branch", ({ git }) => git("symbolic-ref", "HEAD", "refs/heads/old")],
   ["names in other languages", ({ git }) => git("branch", "ветка/ü", "main")],
   [
+    "a name with ends of lines that only Unicode has",
+    ({ git }) => git("branch", "line\u2028end\u2029", "main"),
+  ],
+  ["HEAD there", ({ git }) => git("symbolic-ref", "HEAD", "refs/heads/line\u2028end\u2029")],
+  ["HEAD elsewhere again", ({ git }) => git("symbolic-ref", "HEAD", "refs/heads/old")],
+  [
     "a detached HEAD at a commit of no branch",
     async (repository) => {
       await repository.git("checkout", "--quiet", "--detach", "main");
