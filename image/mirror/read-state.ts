@@ -18,6 +18,7 @@ export async function readState(
   const found = new Map<string, MirroredRef>();
   for (const { name, commit: id, peeled = null } of listed) {
     if (!prefixes.some((prefix) => name.startsWith(prefix))) continue;
+    if (!isUtf8(name)) throw invalidRef(name, "has a name that is not UTF-8");
     if (!isRefName(name)) throw invalidRef(name, "has a name that git forbids");
     if (!isId(id) || !(peeled === null || isId(peeled)))
       throw invalidRef(name, "leads to what is no object id");
@@ -47,8 +48,11 @@ function headOf(listed: readonly Ref[]): string {
 
 const isId = (text: string) => objectIdPattern.test(text);
 
-/** A name is a path in the mirror, and a line of its list of refs. One in another encoding than UTF-8 has been changed already. */
-const isRefName = (name: string) => isBranchName(name) && !name.includes("\ufffd");
+/** One in another encoding has been changed already. */
+const isUtf8 = (name: string) => !name.includes("\ufffd");
+
+/** A name is a path in the mirror, and a line of its list of refs. */
+const isRefName = (name: string) => isBranchName(name) && isUtf8(name);
 
 /** git keeps refs as files, and so no ref below the name of another. */
 const foldersOf = (name: string): string[] =>

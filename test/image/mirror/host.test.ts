@@ -63,7 +63,7 @@ describe("a host that lies about its refs", () => {
       "a name in another encoding",
       add(packet(Buffer.from(`${id} refs/heads/\xfc\n`, "latin1"))),
       "ref-invalid",
-      "",
+      "not UTF-8",
     ],
     ["no id", add(line("none refs/heads/x")), "ref-invalid", "no object id"],
     ["a tag that leads to no id", add(line(`${id} refs/tags/x peeled:none`)), "ref-invalid", "no object id"],
