@@ -45,14 +45,22 @@ export async function restoreFiles(
   { signal, onProgress }: RestoreOptions,
 ): Promise<void> {
   let restored = 0;
+  const failures: unknown[] = [];
   await inParallel(files, filesAtOnce, async (file) => {
     const name = largeFileName(file);
     const path = join(folder, name);
     const there = await stat(path).catch(() => undefined);
-    if (there?.size !== file.bytes)
-      await writeAtomically(`${path}.part`, checked(objects, file, signal), path, rename);
-    onProgress(`Restored ${++restored} of ${files.length} large files`);
+    try {
+      if (there?.size !== file.bytes)
+        await writeAtomically(`${path}.part`, checked(objects, file, signal), path, rename);
+      onProgress(`Restored ${++restored} of ${files.length} large files`);
+    } catch (error) {
+      signal.throwIfAborted();
+      failures.push(error);
+    }
   });
+  // After all others: one that is damaged or missing keeps none of them back.
+  if (failures.length > 0) throw failures[0];
 }
 
 async function* checked(

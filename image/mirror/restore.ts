@@ -41,11 +41,12 @@ export async function restore(
     await fetchFile(objects, `${name}.idx`, pack.indexSha256, folder, signal);
     onProgress(`Restored ${++restored} of ${wanted.length} packs`);
   });
-  await restoreFiles(objects, folder, found.files, { signal, onProgress });
   // The refs last: whatever they lead to is there.
   await replaceFile(join(folder, "packed-refs"), packedRefs(found.state));
   await removeLooseRefs(join(folder, "refs"));
   await replaceFile(join(folder, "HEAD"), headFile(found.state));
+  // A large file that is damaged keeps nothing else back.
+  await restoreFiles(objects, folder, found.files, { signal, onProgress });
   return found;
 }
 

@@ -57,8 +57,14 @@ describe("restore", () => {
     const flipped = Buffer.from(good);
     flipped.writeUInt8(flipped.readUInt8(9) ^ 1, 9);
     await writeFile(stored, flipped);
+    server.options.lacks.clear();
+    await mirrored.run();
     await expect(restoreStep()).rejects.toMatchObject({ code: "mirror-damaged" });
-    expect(has(two)).toBe(false);
+    // Everything else is there.
+    expect([has(one), has(two)]).toEqual([true, false]);
+    expect((await git(["--git-dir", folder, "rev-parse", "HEAD"])).toString().trim()).toBe(
+      await mirrored.repository.head(),
+    );
     await writeFile(stored, good);
     await restoreStep();
     expect(await readFile(path(two))).toEqual(good);
