@@ -42,6 +42,12 @@ describe("the worker's own code, through every order of events", () => {
     },
   );
 
+  test("keeps the promise with two runs that ask for the head again, and two pushes", async () => {
+    const worlds = await explore(begin(2, { ...push, push: 2 }, false), undefined, undefined, true);
+    console.log(`two runs that ask again, and two pushes: ${worlds} worlds`);
+    expect(worlds).toBeGreaterThan(4_000);
+  });
+
   test.each([
     ["two runs, a push and a force-push", 2, { push: 2, force: 1, hand: 0 }, false, 2],
     ["two runs, a push and a person, from a cursor", 2, { push: 1, force: 0, hand: 1 }, true, 2],
