@@ -257,7 +257,7 @@ if (import.meta.main) {
       return { region, folder, template, before };
     });
     app.synth();
-    const lock = join(import.meta.dirname, "terraform.lock.hcl");
+    const lock = join(import.meta.dirname, ".terraform.lock.hcl");
     for (const { region, folder, template, before } of stacks) {
       const renames = before ? describeRenames(before, readFileSync(template, "utf8"), region) : [];
       for (const rename of renames) console.error(rename);

@@ -72,7 +72,7 @@ test("gives each environment a stack of its own, and says how to move what a ren
 test("puts the lock file where Terraform looks for it, and keeps what Terraform adds there", async () => {
   const lock = join(folder, "locked/stacks/git-diff/.terraform.lock.hcl");
   const read = () => readFileSync(lock, "utf8");
-  const committed = readFileSync(join(root, "terraform.lock.hcl"), "utf8");
+  const committed = readFileSync(join(root, ".terraform.lock.hcl"), "utf8");
   const command = [process.execPath, "main.ts"];
   await written(command, "locked");
   expect(read()).toBe(committed);
@@ -88,7 +88,7 @@ test("puts the lock file where Terraform looks for it, and keeps what Terraform 
 
 test("locks a version of each provider, from the range that the stack requires", async () => {
   const json = JSON.parse(await written([process.execPath, "main.ts"], "ranges"));
-  const text = readFileSync(join(root, "terraform.lock.hcl"), "utf8");
+  const text = readFileSync(join(root, ".terraform.lock.hcl"), "utf8");
   const block =
     /provider "registry\.terraform\.io\/\w+\/(\w+)" \{\s+version +?= "(.+)"\s+constraints = "(.+)"/g;
   const locked = [...text.matchAll(block)].map(([, name = "", version = "", range = ""]) => {

@@ -81,7 +81,7 @@ describe.skipIf(missing !== undefined)(`the Docker provider${missing ? ` (${miss
         cpSync(join(root, file), join(this.path, file), { recursive: true });
       symlinkSync(join(root, "node_modules"), join(this.path, "node_modules"));
       // A provider that was built on this computer has none of the hashes of the releases.
-      writeFileSync(join(this.path, "terraform.lock.hcl"), "");
+      writeFileSync(join(this.path, ".terraform.lock.hcl"), "");
     }
 
     get stack(): string {

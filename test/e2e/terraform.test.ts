@@ -584,7 +584,7 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
   });
 
   test("reads the versions in the committed lock file", async () => {
-    const lock = readFileSync(join(import.meta.dirname, "../../terraform.lock.hcl"), "utf8");
+    const lock = readFileSync(join(import.meta.dirname, "../../.terraform.lock.hcl"), "utf8");
     const locked = [...lock.matchAll(/provider "(.+)" \{\s+version +?= "(.+)"/g)];
     expect(locked).toHaveLength(2);
     expect(await lockedProviders(join(folder, "locked"))).toEqual(
