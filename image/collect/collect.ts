@@ -42,6 +42,7 @@ export async function collect(
   signal: AbortSignal,
   onProgress: ((line: string) => void) | undefined,
 ): Promise<Outcome> {
+  const { people } = services;
   const connection = connect(location, credentials, services, signal, onProgress);
   let folder: Promise<ScratchFolder> | undefined;
   const openSource = async (): Promise<Source> => {
@@ -66,10 +67,10 @@ export async function collect(
         },
         countBinaryFiles: async (from, to) => countBinaryFiles((await openSource()).scratch, from, to),
         canonicalTree: async (tree) => canonicalTree((await openSource()).scratch, tree),
-        ...(services.people && {
+        ...(people && {
           async gatherRows(to) {
             const { scratch } = await openSource();
-            return gatherRows(scratch, to, services.people as PeopleSettings, `${scratch.directory}/rows`);
+            return gatherRows(scratch, to, people, `${scratch.directory}/rows`);
           },
         }),
         gitVersion: services.gitVersion,

@@ -48,8 +48,8 @@ async function openWorker({ problems }: Arguments, environment: Environment): Pr
     cursor: ssmCursor(parameters, cursor, signal),
     objects: s3.objects(destination, signal),
   });
-  // In another container, a process of the same number is another one.
   const tables = configuration.tables && workerTables(configuration.tables, s3.objects);
+  // In another container, a process of the same number is another one.
   return { ...configuration, storesOf, identity: credentials, isGone: () => false, tables };
 }
 

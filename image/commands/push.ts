@@ -3,15 +3,14 @@ import { readLocalRepositories } from "../config/local-repositories.ts";
 import { readSettings } from "../config/settings.ts";
 import { connect, connectToPush } from "../fetch/connect.ts";
 import { awsIdentity } from "../host/codecommit.ts";
-import { HostPaused } from "../host/host.ts";
-import { openHosts } from "../host/hosts.ts";
+import { waitOutPauses } from "../host/wait-out-pauses.ts";
 import { copyLargeFiles, pushLargeFiles } from "../lfs/push-large-files.ts";
 import { lfsServer } from "../lfs/server.ts";
 import type { Environment } from "../lib/environment.ts";
-import { wait } from "../lib/wait.ts";
 import type { FoundStep } from "../mirror/find-step.ts";
 import { type Pushed, type PushOptions, pushState } from "../mirror/push.ts";
 import type { PushedRefs } from "../run/restore-report.ts";
+import { hostsFor } from "./hosts-for.ts";
 
 /** A repository that a state is pushed to. */
 export interface PushTarget {
@@ -32,12 +31,7 @@ export function openPushTarget(name: string | undefined, environment: Environmen
   const [repository] = readLocalRepositories([name], environment, process.cwd());
   if (repository === undefined) throw new Error("No repository was read.");
   const { location, credentials } = repository;
-  const limits = {
-    concurrency: settings.hostConcurrency,
-    requestsPerSecond: settings.hostRequestsPerSecond,
-    longestPauseSeconds: settings.timeoutSeconds,
-  };
-  const network = { hosts: openHosts(limits, settings.authorities, "write"), identity: awsIdentity() };
+  const network = { hosts: hostsFor(settings, "write"), identity: awsIdentity() };
   return {
     url: location.url,
     async push(folder, { state, files }, options) {
@@ -55,25 +49,13 @@ export function openPushTarget(name: string | undefined, environment: Environmen
               onProgress,
             );
       const host = connectToPush(location, credentials, network, signal, onProgress);
-      const pushed = await patiently(signal, () => pushState(folder, state, host, options));
+      const pushed = await waitOutPauses(signal, () => pushState(folder, state, host, options));
       const reader = connect(location, credentials, network, signal, undefined);
-      const refs = await patiently(signal, () => reader.refs("HEAD"));
+      const refs = await waitOutPauses(signal, () => reader.refs("HEAD"));
       const target = refs.find(({ name }) => name === "HEAD");
       const found = target ? (target.target ?? target.commit) : null;
       const wanted = state.head.replace(/^ref: /, "");
       return { ...pushed, largeFiles, head: found === wanted ? null : { wanted, found } };
     },
   };
-}
-
-/** Works again after each pause that the host asks for, which it does not do for ever. */
-async function patiently<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof HostPaused)) throw error;
-      await wait(error.until - Date.now(), signal);
-    }
-  }
 }

@@ -1,10 +1,10 @@
 import { collect } from "../collect/collect.ts";
 import { readGitVersion } from "../git/scratch-repository.ts";
-import { openHosts } from "../host/hosts.ts";
 import { mirror } from "../mirror/mirror.ts";
 import { jsonRunReport } from "../output/json.ts";
 import { runAll, type Work } from "../run/run.ts";
 import type { Call } from "./call.ts";
+import { hostsFor } from "./hosts-for.ts";
 import { open } from "./open.ts";
 import { addToTables, type Collected, noteNumbers } from "./open-tables.ts";
 import { writeLine } from "./write.ts";
@@ -16,14 +16,9 @@ export async function run(call: Call): Promise<boolean> {
   const report = process.stdout.isTTY
     ? (await import("../output/terminal.ts")).terminalRunReport(process.stdout)
     : jsonRunReport(writeLine);
-  const limits = {
-    concurrency: settings.hostConcurrency,
-    requestsPerSecond: settings.hostRequestsPerSecond,
-    longestPauseSeconds: settings.timeoutSeconds,
-  };
   let gitVersion: Promise<string> | undefined;
   const services = {
-    hosts: openHosts(limits, settings.authorities),
+    hosts: hostsFor(settings),
     identity,
     gitVersion: () => (gitVersion ??= readGitVersion(signal)),
     isGone,

@@ -8,7 +8,7 @@ import type { Hosts } from "../host/hosts.ts";
 import { httpTransport } from "../host/http-transport.ts";
 import type { Location } from "../host/location.ts";
 import { openPushConnection, type PushConnection } from "../host/push-connection.ts";
-import type { Service } from "../host/transport.ts";
+import type { Service, Transport } from "../host/transport.ts";
 
 /** What all repositories of a run share on the way to their hosts. */
 export interface Network {
@@ -18,41 +18,35 @@ export interface Network {
 }
 
 /** Connects to a repository: over HTTP, or for a folder to a process. Nothing is sent before the first request. */
-export function connect(
+export const connect = (
   location: Location,
   credentials: Configured,
   network: Network,
   signal: AbortSignal,
   onProgress: ((line: string) => void) | undefined,
-): Connection {
-  const transport =
-    location.transport === "file"
-      ? { ...uploadPack(fileURLToPath(location.url)), redact }
-      : overHttp(location, credentials, network, "git-upload-pack");
-  return openConnection(transport, signal, onProgress);
-}
+): Connection =>
+  openConnection(transportTo(location, credentials, network, "git-upload-pack"), signal, onProgress);
 
 /** Connects to a repository that is written to, as above. */
-export function connectToPush(
+export const connectToPush = (
   location: Location,
   credentials: Configured,
   network: Network,
   signal: AbortSignal,
   onProgress: ((line: string) => void) | undefined,
-): PushConnection {
-  const transport =
-    location.transport === "file"
-      ? { ...receivePack(fileURLToPath(location.url)), redact }
-      : overHttp(location, credentials, network, "git-receive-pack");
-  return openPushConnection(transport, signal, onProgress);
-}
+): PushConnection =>
+  openPushConnection(transportTo(location, credentials, network, "git-receive-pack"), signal, onProgress);
 
-/** A folder has no credentials. */
-const redact = (text: string) => text;
-
-const overHttp = (
+function transportTo(
   location: Location,
   credentials: Configured,
   { hosts, identity }: Network,
   service: Service,
-) => httpTransport(hosts.of, location, credentials, { identity, appTokens: hosts.appTokens }, service);
+): Transport {
+  if (location.transport !== "file")
+    return httpTransport(hosts.of, location, credentials, { identity, appTokens: hosts.appTokens }, service);
+  const folder = fileURLToPath(location.url);
+  const local = service === "git-upload-pack" ? uploadPack(folder) : receivePack(folder);
+  // A folder has no credentials.
+  return { ...local, redact: (text) => text };
+}

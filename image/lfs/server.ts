@@ -1,11 +1,11 @@
 import { type Configured, currentCredentials, isApp, type SignIn } from "../host/credentials.ts";
-import { type Host, HostPaused } from "../host/host.ts";
+import type { Host } from "../host/host.ts";
 import type { HttpAnswer, HttpRequest } from "../host/http.ts";
 import { basic } from "../host/http-transport.ts";
 import { isLoopback, type Location } from "../host/location.ts";
 import { redactor } from "../host/redact.ts";
 import { agent } from "../host/transport.ts";
-import { wait } from "../lib/wait.ts";
+import { waitOutPauses } from "../host/wait-out-pauses.ts";
 import { lacking } from "./lacking.ts";
 
 /** Where a server has the content of a large file, or takes it. */
@@ -55,19 +55,11 @@ export function lfsServer(
   let redact = redactor(isApp(configured) ? undefined : configured);
 
   /** Waits where a host asks for a pause: everything else of the repository is stored already. */
-  const patiently = async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> => {
-    for (;;) {
-      try {
-        return await work();
-      } catch (error) {
-        if (!(error instanceof HostPaused)) throw error;
-        const pause = error.until - Date.now();
-        if (pause > longestPauseMilliseconds)
-          throw lacking(`The server asks to wait until ${new Date(error.until).toISOString()}`);
-        await wait(Math.max(pause, 0), signal);
-      }
-    }
-  };
+  const patiently = <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> =>
+    waitOutPauses(signal, work, (until) => {
+      if (until - Date.now() > longestPauseMilliseconds)
+        throw lacking(`The server asks to wait until ${new Date(until).toISOString()}`);
+    });
   const authorization = async (signal: AbortSignal): Promise<Headers> => {
     const credentials = await currentCredentials(location, configured, signIn, signal);
     redact = redactor(credentials);

@@ -1,5 +1,5 @@
-import { isRecordName, parseRecord, recordName, recordPrefix } from "../chain/record.ts";
-import { inParallel } from "../lib/parallel.ts";
+import { parseRecord, recordName } from "../chain/record.ts";
+import { readRecordTexts } from "../chain/record-texts.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import type { TableStep } from "./step-row.ts";
 
@@ -14,21 +14,18 @@ export interface TableRepository {
   readonly last?: number | undefined;
 }
 
-const readAtOnce = 16;
-
 /** Reads the complete steps behind a number. @throws StoreError */
 export async function readSteps(
   { name: repository, objects, keyOf, last }: TableRepository,
   after: number,
 ): Promise<TableStep[]> {
   if (last !== undefined && last <= after) return [];
-  const names: string[] = [];
-  for await (const { name } of objects.list(recordPrefix, recordName(after)))
-    if (isRecordName(name)) names.push(name);
-  const texts = await inParallel(names, readAtOnce, (name) => objects.get(name));
-  return texts.flatMap((stored): TableStep[] => {
-    const record = stored && parseRecord(stored.text);
-    if (record?.state !== "complete") return [];
-    return [{ repository, record, diffKey: record.diff && keyOf(record.diff) }];
-  });
+  const steps: TableStep[] = [];
+  for await (const { text } of readRecordTexts(objects, { after: recordName(after) })) {
+    // A record without a text was deleted meanwhile.
+    const record = text === "" ? undefined : parseRecord(text);
+    if (record?.state === "complete")
+      steps.push({ repository, record, diffKey: record.diff && keyOf(record.diff) });
+  }
+  return steps;
 }
