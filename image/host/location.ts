@@ -48,7 +48,7 @@ function httpsAddress(text: string): string | undefined {
 
 /** Returns whether git accepts a branch of this name. Source: https://git-scm.com/docs/git-check-ref-format */
 export function isBranchName(branch: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the rule forbids them
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: git forbids control characters in names
   const wrong = /^[-/]|[\x00-\x20\x7f~^:?*[\\]|\.\.|@\{|\/\/|\/\.|^\.|\.lock(\/|$)|[./]$|^@?$/;
   return !wrong.test(branch);
 }

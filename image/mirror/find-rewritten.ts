@@ -32,7 +32,7 @@ export async function findRewritten(
   };
   const [rewritten, undecided]: [string[], string[]] = [[], []];
   for (const { name, from, to } of moved) {
-    // A tag does not follow its history: whoever has it keeps the old one.
+    // A tag does not move along its history: a clone that has it keeps the old one.
     const isFollowing = name.startsWith("refs/tags/") ? false : await descends(readAncestry, from, to);
     if (isFollowing === undefined) undecided.push(name);
     else if (!isFollowing) rewritten.push(name);

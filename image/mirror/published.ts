@@ -63,8 +63,8 @@ export interface Published {
 }
 
 /**
- * Reads what is published. The cursor comes last: so the files are not newer than the step after it, and whoever
- * replaces them on condition of what was read undoes no later step.
+ * Reads what is published. The cursor comes last: so the files are not newer than the step after it, and a
+ * replacement on condition of what was read undoes no later step.
  */
 export async function readPublished(objects: ObjectStore): Promise<Published> {
   const [packs, head, infoRefs] = await settleAll(
