@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { type AwsCall, toCall } from "../../fixtures/aws-call.ts";
+import { forward } from "../../fixtures/forward.ts";
 import { openTestbed, type Testbed } from "../../fixtures/testbed.ts";
 import { runWorker } from "../../fixtures/worker.ts";
 
@@ -32,13 +33,7 @@ beforeAll(async () => {
         redirected.push(call);
         return elsewhere(region, request.method);
       }
-      const body = await request.arrayBuffer();
-      return fetch(new URL(pathname + search, testbed.aws.endpoint), {
-        method: request.method,
-        headers: request.headers,
-        body: body.byteLength > 0 ? body : undefined,
-        redirect: "manual",
-      });
+      return forward(request, await request.arrayBuffer(), testbed.aws.endpoint);
     },
   });
 });

@@ -5,13 +5,9 @@ import { join } from "node:path";
 import { folderObjects } from "../../../image/stores/folder.ts";
 import type { ObjectStore } from "../../../image/stores/stores.ts";
 import { updateTables } from "../../../image/tables/update.ts";
-import {
-  beginTables,
-  type CollectedRepository,
-  makeCollectedRepository,
-} from "../../fixtures/collected-repository.ts";
+import type { CollectedRepository } from "../../fixtures/collected-repository.ts";
 import { query } from "../../fixtures/duckdb.ts";
-import { everyChange } from "../../fixtures/every-change.ts";
+import { collectEveryChange } from "../../fixtures/every-change.ts";
 import { Dead, faultyStore } from "../../fixtures/faulty-store.ts";
 
 setDefaultTimeout(120_000);
@@ -22,13 +18,7 @@ const days = ["2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z", "2026-02-02T00:00:
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "tables-"));
-  collected = await makeCollectedRepository();
-  await beginTables(collected);
-  for (const [index, change] of everyChange.entries()) {
-    await change(collected.repository);
-    await collected.repository.commit(`Change ${index}`);
-    expect(await collected.collect({ SCHEDULED_TIME: days[index] ?? "" })).toMatchObject({ status: 0 });
-  }
+  collected = await collectEveryChange((run) => ({ SCHEDULED_TIME: days[run] ?? "" }), { tables: true });
 });
 afterAll(async () => {
   await collected?.[Symbol.asyncDispose]();

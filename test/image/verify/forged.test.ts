@@ -9,10 +9,7 @@ setDefaultTimeout(120_000);
 let omitted: CollectedRepository;
 let included: CollectedRepository;
 beforeAll(async () => {
-  [omitted, included] = await Promise.all([
-    collectEveryChange({}),
-    collectEveryChange({ BINARY: "include" }),
-  ]);
+  [omitted, included] = await Promise.all([collectEveryChange(), collectEveryChange({ BINARY: "include" })]);
 });
 afterAll(async () => {
   await omitted[Symbol.asyncDispose]();

@@ -13,10 +13,7 @@ setDefaultTimeout(120_000);
 let omitted: CollectedRepository;
 let included: CollectedRepository;
 beforeAll(async () => {
-  [omitted, included] = await Promise.all([
-    collectEveryChange({}),
-    collectEveryChange({ BINARY: "include" }),
-  ]);
+  [omitted, included] = await Promise.all([collectEveryChange(), collectEveryChange({ BINARY: "include" })]);
 });
 afterAll(async () => {
   await omitted[Symbol.asyncDispose]();
@@ -117,7 +114,7 @@ test("set back by hand, the replay goes back too, and knows what has no content 
   expect(status).toBe(0);
 });
 
-test("rewritten everyChange, the old commit still there and then gone, is replayed from the new baseline", async () => {
+test("a rewritten history, the old commit still there and then gone, is replayed from the new baseline", async () => {
   await using rewritten = await makeCollectedRepository();
   const { repository } = rewritten;
   const collected = async (content: string) => {

@@ -5,13 +5,9 @@ import { join } from "node:path";
 import { openTableFile, type StepName } from "../../../image/tables/parquet.ts";
 import { readTable } from "../../../image/tables/read-table.ts";
 import type { TableName } from "../../../image/tables/schema.ts";
-import {
-  beginTables,
-  type CollectedRepository,
-  makeCollectedRepository,
-} from "../../fixtures/collected-repository.ts";
+import type { CollectedRepository } from "../../fixtures/collected-repository.ts";
 import { query } from "../../fixtures/duckdb.ts";
-import { everyChange } from "../../fixtures/every-change.ts";
+import { collectEveryChange } from "../../fixtures/every-change.ts";
 import { runWorker } from "../../fixtures/worker.ts";
 
 setDefaultTimeout(120_000);
@@ -21,13 +17,7 @@ let root: string;
 let folder: string;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "verify-tables-"));
-  collected = await makeCollectedRepository();
-  await beginTables(collected);
-  for (const change of everyChange) {
-    await change(collected.repository);
-    await collected.repository.commit();
-    expect(await collected.collect()).toMatchObject({ status: 0, stderr: "" });
-  }
+  collected = await collectEveryChange({}, { tables: true });
 });
 afterAll(async () => {
   await collected?.[Symbol.asyncDispose]();
