@@ -24,6 +24,7 @@ const facts = {
       sha256: z.string(),
       commits: z.number().int(),
       files: z.number().int(),
+      hunks: z.number().int().optional(),
     })
     .optional(),
   strategy: z.string().nullable(),

@@ -11,8 +11,8 @@ import type { Source } from "../fetch/source.ts";
 import { canonicalTree } from "../git/canonical-tree.ts";
 import { makeScratchFolder, type ScratchFolder } from "../git/scratch-folder.ts";
 import { openScratchRepository } from "../git/scratch-repository.ts";
-import type { PeopleSettings } from "../lib/people-settings.ts";
 import { processName } from "../lib/process-name.ts";
+import type { RowSettings } from "../lib/row-settings.ts";
 import type { Stores } from "../stores/stores.ts";
 import { gatherRows } from "../tables/gather-rows.ts";
 import { act, lookAgain } from "./act.ts";
@@ -26,8 +26,8 @@ export interface Services extends Network {
   readonly gitVersion: () => Promise<string>;
   /** Returns whether a process of this name has surely ended. */
   readonly isGone: (processName: string) => boolean;
-  /** How people appear in tables; undefined where none are made. */
-  readonly people?: PeopleSettings | undefined;
+  /** How the rows of tables are made; undefined where there are none. */
+  readonly rows?: RowSettings | undefined;
 }
 
 /**
@@ -42,7 +42,7 @@ export async function collect(
   signal: AbortSignal,
   onProgress: ((line: string) => void) | undefined,
 ): Promise<Outcome> {
-  const { people } = services;
+  const { rows } = services;
   const connection = connect(location, credentials, services, signal, onProgress);
   let folder: Promise<ScratchFolder> | undefined;
   const openSource = async (): Promise<Source> => {
@@ -67,10 +67,10 @@ export async function collect(
         },
         countBinaryFiles: async (from, to) => countBinaryFiles((await openSource()).scratch, from, to),
         canonicalTree: async (tree) => canonicalTree((await openSource()).scratch, tree),
-        ...(people && {
+        ...(rows && {
           async gatherRows(to) {
             const { scratch } = await openSource();
-            return gatherRows(scratch, to, people, `${scratch.directory}/rows`);
+            return gatherRows(scratch, to, rows, `${scratch.directory}/rows`);
           },
         }),
         gitVersion: services.gitVersion,

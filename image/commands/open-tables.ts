@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import type { Repository } from "../config/repository.ts";
 import type { TablesSettings } from "../config/tables.ts";
-import type { PeopleSettings } from "../lib/people-settings.ts";
+import type { RowSettings } from "../lib/row-settings.ts";
 import type { RunReport } from "../run/report.ts";
 import type { ObjectStore, Stores } from "../stores/stores.ts";
 import type { TableRepository } from "../tables/table-repository.ts";
@@ -14,7 +14,7 @@ export interface Tables {
   store(signal: AbortSignal): ObjectStore;
   /** Names its files. */
   readonly collection: string;
-  readonly people: PeopleSettings;
+  readonly rows: RowSettings;
   /** Returns how tables see a repository. */
   repository(repository: Repository, objects: ObjectStore): TableRepository;
 }
@@ -56,7 +56,7 @@ export async function addToTables(
       ...tables.repository(repository, objects),
       last,
     }));
-    await updateTables(store, tables.collection, repositories);
+    await updateTables(store, tables.collection, repositories, tables.rows);
     return true;
   } catch (error) {
     report.tablesFailed(store.address(""), error);
@@ -66,7 +66,7 @@ export async function addToTables(
 
 /** The tables in a bucket. */
 export function workerTables(
-  { destination, collection, people }: TablesSettings,
+  { destination, collection, rows }: TablesSettings,
   objects: (destination: string, signal: AbortSignal) => ObjectStore,
 ): Tables {
   const [bucket = ""] = destination.split("/");
@@ -75,7 +75,7 @@ export function workerTables(
   return {
     store: (signal) => objects(destination, signal),
     collection,
-    people,
+    rows,
     repository: ({ destination: of }, objects) => ({
       name: of.startsWith(prefix) ? of.slice(prefix.length) : of,
       objects,
@@ -84,15 +84,21 @@ export function workerTables(
   };
 }
 
-/** The tables of this computer, beside the results. @param folder of the results */
+/**
+ * The tables of this computer, beside the results.
+ * @param folder of the results
+ * @param rows how rows are made; a key that is not given is one that is kept beside the results
+ */
 export async function localTables(
   folder: string,
+  rows: RowSettings,
   folderObjects: (folder: string) => ObjectStore,
 ): Promise<Tables> {
+  const { privacy, key } = rows.people;
   return {
     store: () => folderObjects(join(folder, "tables")),
     collection: "local",
-    people: { privacy: "hash", key: await localKey(join(folder, ".people-key")) },
+    rows: { ...rows, people: { privacy, key: key || (await localKey(join(folder, ".people-key"))) } },
     repository: ({ destination }, objects) => {
       const name = relative(folder, destination);
       return { name, objects, keyOf: (object) => join(name, object) };

@@ -7,6 +7,7 @@ import { parsePart } from "../config/place.ts";
 import { readAll } from "../config/read-all.ts";
 import type { Repository } from "../config/repository.ts";
 import { readSettings } from "../config/settings.ts";
+import { readRowSettings } from "../config/tables.ts";
 import { removeAbandonedFolders } from "../git/scratch-folder.ts";
 import { type AwsIdentity, awsIdentity } from "../host/codecommit.ts";
 import type { Environment } from "../lib/environment.ts";
@@ -69,19 +70,20 @@ async function openLocal(args: Arguments, environment: Environment): Promise<Ope
   await removeAbandonedFolders();
   const places = placesIn(args, environment);
   const names = args.operands.filter((name) => !places.includes(name));
-  const [settings, repositories] = readAll(
+  const [settings, repositories, rows] = readAll(
     args.problems,
     () => readSettings(environment, new Date()),
     () =>
       names.length === 0 && places.length > 0
         ? []
         : readLocalRepositories(names, environment, process.cwd(), args.command === "mirror"),
+    () => readRowSettings(environment),
     () => parsePart(args.options),
     () => parseLockDays(args.options),
   );
   const folder = join(process.cwd(), "git-diffs");
   // The command `tables` begins them. From then on, every run adds to them.
   const isBegun = args.command === "tables" || existsSync(join(folder, "tables"));
-  const tables = isBegun ? await localTables(folder, folderObjects) : undefined;
+  const tables = isBegun ? await localTables(folder, rows, folderObjects) : undefined;
   return { repositories, settings, storesOf, identity: awsIdentity(), isGone, tables };
 }

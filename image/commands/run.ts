@@ -22,7 +22,7 @@ export async function run(call: Call): Promise<boolean> {
     identity,
     gitVersion: () => (gitVersion ??= readGitVersion(signal)),
     isGone,
-    people: tables?.people,
+    rows: tables?.rows,
   };
   const collected: Collected = new Map();
   const work: Work = (repository, signal, onProgress) => {

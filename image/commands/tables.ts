@@ -1,23 +1,48 @@
+import { makeRowsAgain } from "../collect/rows-again.ts";
+import type { Repository } from "../config/repository.ts";
+import { withDeadline } from "../lib/deadline.ts";
 import { ConfigError } from "../lib/errors.ts";
 import { explain } from "../output/explain.ts";
-import { writeEvent } from "../output/json.ts";
+import { nameOf, writeEvent } from "../output/json.ts";
+import type { TableRepository } from "../tables/table-repository.ts";
 import { updateTables } from "../tables/update.ts";
 import type { Call } from "./call.ts";
+import { hostsFor } from "./hosts-for.ts";
 import { open } from "./open.ts";
 import { writeLine } from "./write.ts";
 
 /** Adds to the tables everything that they lack of the repositories. */
 export async function makeTables(call: Call): Promise<boolean> {
-  const { repositories, storesOf, tables } = await open(call);
+  const { signal } = call;
+  const { repositories, storesOf, tables, settings, identity } = await open(call);
   if (tables === undefined) throw new ConfigError(["No tables are configured: set TABLES_BUCKET."]);
-  const store = tables.store(call.signal);
+  const store = tables.store(signal);
+  const network = { hosts: hostsFor(settings), identity, rows: tables.rows };
+  const toTable = (repository: Repository): TableRepository => {
+    const { objects } = storesOf(repository, signal);
+    return {
+      ...tables.repository(repository, objects),
+      rowsAgain: (record) =>
+        withDeadline(settings.timeoutSeconds, signal, (signal) =>
+          makeRowsAgain(repository, objects, record, settings, network, signal),
+        ),
+    };
+  };
+  const collected = repositories.filter(({ mirror }) => !mirror).map((one) => [one, toTable(one)] as const);
   const event = (name: string, facts: object) =>
     writeEvent(writeLine, name, { tables: store.address(""), ...facts });
   try {
-    const collected = repositories.filter(({ mirror }) => !mirror);
-    const tabled = collected.map((one) => tables.repository(one, storesOf(one, call.signal).objects));
-    event("tables", await updateTables(store, tables.collection, tabled, true));
-    return true;
+    const tabled = collected.map(([, table]) => table);
+    const { steps, failures } = await updateTables(store, tables.collection, tabled, {
+      ...tables.rows,
+      search: true,
+    });
+    for (const [repository, { name }] of collected) {
+      const failure = failures.get(name);
+      if (failure) event("failed", { ...nameOf(repository), ...explain(failure) });
+    }
+    event("tables", { steps });
+    return failures.size === 0;
   } catch (error) {
     event("failed", explain(error));
     return false;

@@ -78,7 +78,7 @@ function tablesOf(
       verify(signal, onProgress) {
         const collected = repositories.filter(({ mirror }) => !mirror);
         const tabled = collected.map((one) => tables.repository(one, storesOf(one, signal).objects));
-        return verifyTables(tables.store(signal), tables.collection, tabled, onProgress);
+        return verifyTables(tables.store(signal), tables.collection, tabled, tables.rows, onProgress);
       },
     },
   ];

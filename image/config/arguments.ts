@@ -121,6 +121,8 @@ Environment:
   ${variables.onGoneCommit}                baseline or fail, when the host no longer has the last commit; default: baseline
   ${variables.binary}                        include: diffs contain the content of binary files; default: omit
   ${variables.scheduledTime}                ISO 8601 time that names the diffs; default: now
+  ${variables.people}                        hash, plain or omit: how people appear in tables; default: hash
+  ${variables.tablesHunks}                  true: a table of hunks too; default: false
 
 Exit status: 0 all collected or unchanged (or verified), 1 some failed, 2 wrong arguments or environment.
 In a terminal, progress is displayed. Otherwise each line is a JSON object.

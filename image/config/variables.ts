@@ -24,4 +24,5 @@ export const variables = {
   collection: "COLLECTION",
   people: "PEOPLE",
   peopleKey: "PEOPLE_KEY",
+  tablesHunks: "TABLES_HUNKS",
 } as const;

@@ -1,10 +1,10 @@
 import type { Identity } from "./mailmap.ts";
 import type { People } from "./people.ts";
-import type { Row } from "./schema.ts";
+import type { Row, StepColumn } from "./schema.ts";
 import { trailersOf } from "./trailers.ts";
 
 /** What a commit shows of itself. The rest of its row is the same for the whole step. */
-export type CommitRow = Omit<Row<"commits">, "repository" | "chain" | "number" | "day">;
+export type CommitRow = Omit<Row<"commits">, StepColumn>;
 
 /** Makes the row of a commit. @param content the object's bytes */
 export function commitRow(id: string, content: Buffer, people: People): CommitRow {

@@ -5,6 +5,7 @@ const rowOf: Readonly<Record<TableName, string>> = {
   steps: "a step: one diff, or a step without a change",
   commits: "a commit that a step brought; none for a baseline, which has no commit before it",
   files: "a file that a step changed",
+  hunks: "a hunk of a file, where TABLES_HUNKS asked for them",
 };
 
 /** The type of a column as SQL names it. */

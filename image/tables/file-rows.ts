@@ -1,10 +1,13 @@
 import { type LineHandlers, parseSection, type Section } from "../diff/sections.ts";
 import { describePath } from "./path-description.ts";
 import { pathText } from "./path-text.ts";
-import type { Row } from "./schema.ts";
+import type { Row, StepColumn } from "./schema.ts";
 
 /** What a diff shows of one file. The rest of its row is the same for the whole step, or comes from .gitattributes. */
-export type FileRow = Omit<Row<"files">, "repository" | "chain" | "number" | "day" | "to_commit">;
+export type FileRow = Omit<Row<"files">, StepColumn | "to_commit">;
+
+/** What a diff shows of one hunk. */
+export type HunkRow = Omit<Row<"hunks">, StepColumn>;
 
 const [plus, minus] = [..."+-"].map((character) => character.charCodeAt(0));
 
@@ -24,8 +27,12 @@ interface OpenFile {
 /**
  * Returns handlers for `lineReader` that make a row of each file in a diff, and pass it to `onRow` once it is complete. Call
  * `end` after the diff.
+ * @param onHunk receives a row of each hunk
  */
-export function readFileRows(onRow: (row: FileRow) => void): LineHandlers & { end(): void } {
+export function readFileRows(
+  onRow: (row: FileRow) => void,
+  onHunk?: (row: HunkRow) => void,
+): LineHandlers & { end(): void } {
   let [offset, position] = [0, 0];
   let head: string[] | undefined;
   let headAt = 0;
@@ -55,7 +62,10 @@ export function readFileRows(onRow: (row: FileRow) => void): LineHandlers & { en
         const isHunk = line.startsWith("@@ -");
         const isBinary = line.startsWith("Binary files ") || line === "GIT binary patch";
         if (head && (isHunk || isBinary)) endHead();
-        if (file && isHunk) file.hunks++;
+        if (file && isHunk) {
+          file.hunks++;
+          onHunk?.(hunkOf(file, line));
+        }
         if (file && isBinary) file.isBinary = true;
       }
       offset += line.length + 1;
@@ -72,6 +82,19 @@ export function readFileRows(onRow: (row: FileRow) => void): LineHandlers & { en
       endHead();
       close(offset);
     },
+  };
+}
+
+/** @param line such as `@@ -3,2 +3 @@`, where one line is not counted: https://www.gnu.org/software/diffutils/manual/html_node/Detailed-Unified.html */
+function hunkOf({ section, again }: OpenFile, line: string): HunkRow {
+  const [, oldStart, oldLines, newStart, newLines] =
+    /^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@/.exec(line) ?? [];
+  return {
+    path: pathText((again ?? section).after ?? section.before ?? ""),
+    old_start: Number(oldStart),
+    old_lines: Number(oldLines ?? 1),
+    new_start: Number(newStart),
+    new_lines: Number(newLines ?? 1),
   };
 }
 

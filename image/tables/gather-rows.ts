@@ -2,10 +2,10 @@ import type { LineHandlers } from "../diff/sections.ts";
 import { mailmapName } from "../git/attributes.ts";
 import { openObjectReader } from "../git/objects.ts";
 import type { ScratchRepository } from "../git/scratch-repository.ts";
-import type { PeopleSettings } from "../lib/people-settings.ts";
+import type { RowSettings } from "../lib/row-settings.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import { commitRow } from "./commit-rows.ts";
-import { type FileRow, readFileRows } from "./file-rows.ts";
+import { type FileRow, type HunkRow, readFileRows } from "./file-rows.ts";
 import { parseMailmap } from "./mailmap.ts";
 import { readMarks } from "./marks.ts";
 import { openPeople } from "./people.ts";
@@ -35,12 +35,16 @@ const rowsAtOnce = 10_000;
 export async function gatherRows(
   scratch: ScratchRepository,
   to: string,
-  people: PeopleSettings,
+  settings: RowSettings,
   path: string,
 ): Promise<Gatherer> {
-  const file = await openRowsFile(path);
+  const file = await openRowsFile(path, settings.hunks);
   let gathered: FileRow[] = [];
-  const { end, ...lines } = readFileRows((row) => gathered.push(row));
+  let hunks: HunkRow[] = [];
+  const { end, ...lines } = readFileRows(
+    (row) => gathered.push(row),
+    settings.hunks ? (row) => hunks.push(row) : undefined,
+  );
   const write = async (rows: readonly FileRow[]) => {
     const marks = await readMarks(
       scratch,
@@ -53,7 +57,12 @@ export async function gatherRows(
     }));
     await file.write(marked.map((row) => ({ table: "files", row })));
   };
+  const writeHunks = async () => {
+    await file.write(hunks.map((row) => ({ table: "hunks", row })));
+    hunks = [];
+  };
   const flush = async () => {
+    if (hunks.length >= rowsAtOnce) await writeHunks();
     for (; gathered.length >= rowsAtOnce; gathered = gathered.slice(rowsAtOnce)) {
       await write(gathered.slice(0, rowsAtOnce));
     }
@@ -65,9 +74,10 @@ export async function gatherRows(
       end();
       await flush();
       if (gathered.length > 0) await write(gathered);
+      await writeHunks();
       await using reader = openObjectReader(scratch);
       const mailmap = await readFile(reader, `${to}:${mailmapName}`);
-      const known = openPeople(people, parseMailmap(mailmap));
+      const known = openPeople(settings.people, parseMailmap(mailmap));
       for await (const ids of commits ?? []) {
         const rows = [];
         for await (const { id, type, content } of reader.contents(ids)) {

@@ -1,20 +1,17 @@
 import { zstdCompressSync } from "node:zlib";
-import { parquetMetadata } from "hyparquet";
+import { parquetMetadata, type RowGroup, parquetSchema as schemaTree } from "hyparquet";
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import { parquetSchema } from "./parquet-schema.ts";
-import { type Columns, type ColumnType, type TableName, tables } from "./schema.ts";
+import { readTable } from "./read-table.ts";
+import { type AnyRow, type Columns, type ColumnType, type TableName, tables } from "./schema.ts";
 
 /** Names a step of one of a collection's chains. */
 export type StepName = readonly [repository: string, chain: string, number: number];
 
-/** A row of any table, in JSON. */
-export type AnyRow = Readonly<Record<string, unknown>>;
-
-/** A Parquet file that grows: what it had stays byte for byte, but for the footer. */
+/** A Parquet file that grows: what it had stays byte for byte, but for the footer and many small row groups. */
 export interface TableFile {
   /** The steps whose rows it has. */
   readonly steps: readonly StepName[];
-  readonly rowGroups: number;
   /** Adds rows, some at a time as one row group. */
   add(rows: readonly AnyRow[]): void;
   /** Ends the file. @param steps what it has now */
@@ -27,51 +24,61 @@ const stepsKey = "steps";
 /** In one row group, which is in memory before it is written. */
 const rowsAtOnce = 50_000;
 
+/** Readers read each row group by requests of its own. More small ones than these are written anew as large ones. */
+export const mostSmallGroups = 64;
+
 /**
- * Opens a file of a table.
+ * Opens a file of a table. One of an older version, whose last columns are missing, is written anew.
  * @param file undefined for a new one
  * @returns undefined where it is another table's, or no file that this worker wrote
  */
-export function openTableFile(file: Buffer | undefined, table: TableName): TableFile | undefined {
-  const schema = parquetSchema(tables[table]);
-  const stored = file && readFooter(file);
-  if (file && (stored === undefined || stored.columns !== schema.map(({ name }) => name).join()))
-    return undefined;
+export async function openTableFile(
+  file: Buffer | undefined,
+  table: TableName,
+): Promise<TableFile | undefined> {
   const columns: Columns = tables[table];
+  const names = Object.keys(columns);
+  const stored = file && readFooter(file);
+  if (file && !stored?.columns.every((name, index) => name === names[index])) return undefined;
   const writer = new ByteWriter((file?.length ?? 0) + 64 * 1024);
   const parquet = new ParquetWriter({
     writer,
-    schema,
+    schema: parquetSchema(columns),
     codec: "ZSTD",
     compressors: { ZSTD: (bytes) => zstdCompressSync(bytes) },
     createdBy: "git-diff-to-s3",
   });
-  if (file && stored) {
-    // The writer has begun the file, so its first bytes are there.
-    writer.appendBytes(file.subarray(writer.offset, stored.end));
-    // Not promised by the writer's interface, and so its version is pinned: it goes on after these.
-    parquet.row_groups = stored.rowGroups;
-    parquet.num_rows = stored.rows;
-  }
   let waiting: AnyRow[] = [];
   const write = () => {
     if (waiting.length === 0) return;
     const columnData = Object.entries(columns).map(([name, { type }]) => ({
       name,
       data: waiting.map((row) => convert(row[name] ?? null, type)),
+      // It would lie elsewhere, where bytes of other row groups may come later.
+      offsetIndex: false,
     }));
     parquet.write({ columnData, rowGroupSize: waiting.length });
     waiting = [];
   };
+  const add = (rows: readonly AnyRow[]) => {
+    for (const row of rows) {
+      waiting.push(row);
+      if (waiting.length === rowsAtOnce) write();
+    }
+  };
+  if (file && stored) {
+    const { groups } = stored;
+    const kept = stored.columns.length < names.length ? 0 : keptGroups(groups);
+    // The writer has begun the file, so its first bytes are there.
+    writer.appendBytes(file.subarray(writer.offset, startOf(groups[kept]) ?? stored.end));
+    // Not promised by the writer's interface, and so its version is pinned: it goes on after these.
+    parquet.row_groups = groups.slice(0, kept);
+    parquet.num_rows = parquet.row_groups.reduce((sum, { num_rows }) => sum + num_rows, 0n);
+    for await (const rows of readTable(file, table, names, kept)) add(rows);
+  }
   return {
     steps: stored?.steps ?? [],
-    rowGroups: stored?.rowGroups.length ?? 0,
-    add(rows) {
-      for (const row of rows) {
-        waiting.push(row);
-        if (waiting.length === rowsAtOnce) write();
-      }
-    },
+    add,
     end(steps) {
       write();
       parquet.kvMetadata = [{ key: stepsKey, value: JSON.stringify(steps) }];
@@ -81,17 +88,30 @@ export function openTableFile(file: Buffer | undefined, table: TableName): Table
   };
 }
 
+/** Returns how many row groups stay: all, or those before the first small one if there are too many of these. */
+function keptGroups(groups: readonly RowGroup[]): number {
+  const isSmall = ({ num_rows }: RowGroup) => num_rows < rowsAtOnce / 2;
+  if (groups.filter(isSmall).length <= mostSmallGroups) return groups.length;
+  return groups.findIndex(isSmall);
+}
+
+/** Returns where a row group begins. */
+function startOf(group: RowGroup | undefined): number | undefined {
+  const { dictionary_page_offset, data_page_offset } = group?.columns[0]?.meta_data ?? {};
+  const offset = dictionary_page_offset ?? data_page_offset;
+  return offset === undefined ? undefined : Number(offset);
+}
+
 function readFooter(file: Buffer) {
   try {
     const bytes = file.buffer.slice(file.byteOffset, file.byteOffset + file.length) as ArrayBuffer;
-    const { schema, row_groups, num_rows, metadata_length, key_value_metadata } = parquetMetadata(bytes);
+    const { schema, row_groups, metadata_length, key_value_metadata } = parquetMetadata(bytes);
     const steps = key_value_metadata?.find(({ key }) => key === stepsKey)?.value;
     if (steps === undefined) return undefined;
     return {
-      columns: schema.map(({ name }) => name).join(),
+      columns: schemaTree({ schema }).children.map(({ element }) => element.name),
       steps: JSON.parse(steps) as StepName[],
-      rowGroups: row_groups,
-      rows: num_rows,
+      groups: row_groups,
       // After the footer come its length and a mark.
       end: file.length - metadata_length - 8,
     };
@@ -99,9 +119,8 @@ function readFooter(file: Buffer) {
     return undefined;
   }
 }
-
 /** Turns a value in JSON into what the writer takes. */
-function convert(value: unknown, type: ColumnType): unknown {
+export function convert(value: unknown, type: ColumnType): unknown {
   if (value === null) return null;
   if (type === "bigint") return BigInt(value as number);
   if (type === "date" || type === "timestamp") return new Date(value as string);

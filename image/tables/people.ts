@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import type { PeopleSettings } from "../lib/people-settings.ts";
+import type { PeopleSettings } from "../lib/row-settings.ts";
 import type { Identity, Mailmap } from "./mailmap.ts";
 
 /** Turns what names a person into what a table has of it. Undefined for what it does not have. */

@@ -1,35 +1,39 @@
 import { zstdDecompressSync } from "node:zlib";
-import { parquetMetadata, parquetReadObjects } from "hyparquet";
-import type { AnyRow } from "./parquet.ts";
-import type { ColumnType, TableName } from "./schema.ts";
-import { tables } from "./schema.ts";
+import { parquetMetadata, parquetReadObjects, parquetSchema } from "hyparquet";
+import { type AnyRow, type ColumnType, type TableName, tables } from "./schema.ts";
 
 /**
- * Streams the rows of a table's file, a row group at a time, with values as they are in JSON.
- * @param columns the columns to read; undefined for all
+ * Streams the rows of a table's file, a row group at a time, with values as they are in JSON. A column that an older file
+ * lacks is null.
+ * @param columns the columns to read; all unless given
+ * @param firstGroup the row group to begin with, from 0
  */
 export async function* readTable(
   content: Buffer,
   table: TableName,
   columns: readonly string[] = Object.keys(tables[table]),
+  firstGroup = 0,
 ): AsyncGenerator<AnyRow[]> {
   const file = toArrayBuffer(content);
   const metadata = parquetMetadata(file);
   const types = Object.fromEntries(Object.entries(tables[table]).map(([name, { type }]) => [name, type]));
+  const stored = parquetSchema(metadata).children.map(({ element }) => element.name);
   let rowStart = 0;
-  for (const { num_rows } of metadata.row_groups) {
+  for (const [group, { num_rows }] of metadata.row_groups.entries()) {
     const rowEnd = rowStart + Number(num_rows);
-    const rows = await parquetReadObjects({
-      file,
-      metadata,
-      rowStart,
-      rowEnd,
-      columns: [...columns],
-      compressors: { ZSTD: (bytes) => zstdDecompressSync(bytes) },
-    });
-    yield rows.map((row) =>
-      Object.fromEntries(Object.entries(row).map(([name, value]) => [name, toJson(value, types[name])])),
-    );
+    if (group >= firstGroup) {
+      const rows = await parquetReadObjects({
+        file,
+        metadata,
+        rowStart,
+        rowEnd,
+        columns: columns.filter((name) => stored.includes(name)),
+        compressors: { ZSTD: (bytes) => zstdDecompressSync(bytes) },
+      });
+      yield rows.map((row) =>
+        Object.fromEntries(columns.map((name) => [name, toJson(row[name], types[name])])),
+      );
+    }
     rowStart = rowEnd;
   }
 }

@@ -7,12 +7,13 @@ import { rowsName } from "../chain/record.ts";
 import { StoreError } from "../lib/errors.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import type { CommitRow } from "./commit-rows.ts";
-import type { FileRow } from "./file-rows.ts";
+import type { FileRow, HunkRow } from "./file-rows.ts";
 
 /** Some rows of one step, without what is the same for the whole step. */
 export interface StepRows {
   readonly commits: readonly CommitRow[];
   readonly files: readonly FileRow[];
+  readonly hunks: readonly HunkRow[];
 }
 
 /** What a record says of its step's rows. */
@@ -23,11 +24,14 @@ export interface RowsFacts {
   readonly sha256: string;
   readonly commits: number;
   readonly files: number;
+  /** Undefined where they were not gathered. */
+  readonly hunks?: number | undefined;
 }
 
 type Line =
   | { readonly table: "commits"; readonly row: CommitRow }
-  | { readonly table: "files"; readonly row: FileRow };
+  | { readonly table: "files"; readonly row: FileRow }
+  | { readonly table: "hunks"; readonly row: HunkRow };
 
 /** Writes rows to a file of this computer: JSON lines, in gzip. */
 export interface RowsFile {
@@ -36,10 +40,11 @@ export interface RowsFile {
   store(objects: ObjectStore, number: number): Promise<RowsFacts>;
 }
 
-export async function openRowsFile(path: string): Promise<RowsFile> {
+/** @param hunks whether there are rows of hunks */
+export async function openRowsFile(path: string, hunks: boolean): Promise<RowsFile> {
   await writeFile(path, "");
   const hash = createHash("sha256");
-  const counts = { bytes: 0, commits: 0, files: 0 };
+  const counts = { bytes: 0, commits: 0, files: 0, hunks: 0 };
   return {
     async write(lines) {
       if (lines.length === 0) return;
@@ -56,7 +61,7 @@ export async function openRowsFile(path: string): Promise<RowsFile> {
       const name = rowsName(number, sha256);
       const details = { contentType: "application/gzip", metadata: {} };
       await objects.put(name, createReadStream(path) as AsyncIterable<Uint8Array>, details);
-      return { name, sha256, ...counts };
+      return { name, sha256, ...counts, hunks: hunks ? counts.hunks : undefined };
     },
   };
 }
@@ -82,7 +87,8 @@ export async function* readRows(
     }
   };
   const fail = () => damaged(objects.address(name));
-  let portion = { commits: [] as CommitRow[], files: [] as FileRow[] };
+  const none = () => ({ commits: [] as CommitRow[], files: [] as FileRow[], hunks: [] as HunkRow[] });
+  let portion = none();
   let rest = "";
   try {
     for await (const chunk of Readable.from(content()).pipe(createGunzip()).setEncoding("utf8")) {
@@ -92,9 +98,9 @@ export async function* readRows(
         const { table, ...row } = JSON.parse(line);
         portion[table as keyof StepRows].push(row);
       }
-      if (portion.commits.length + portion.files.length < rowsAtOnce) continue;
+      if (portion.commits.length + portion.files.length + portion.hunks.length < rowsAtOnce) continue;
       yield portion;
-      portion = { commits: [], files: [] };
+      portion = none();
     }
   } catch (error) {
     throw (error as { code?: string }).code?.startsWith("Z_") || error instanceof SyntaxError

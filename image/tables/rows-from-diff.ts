@@ -1,6 +1,6 @@
 import { lineReader } from "../diff/sections.ts";
 import type { ObjectStore } from "../stores/stores.ts";
-import { type FileRow, readFileRows } from "./file-rows.ts";
+import { type FileRow, type HunkRow, readFileRows } from "./file-rows.ts";
 import type { StepRows } from "./rows-file.ts";
 
 /**
@@ -8,14 +8,17 @@ import type { StepRows } from "./rows-file.ts";
  * `.gitattributes`, so there are no rows of commits. @throws StoreError
  */
 export async function* rowsFromDiff(objects: ObjectStore, diff: string): AsyncGenerator<StepRows> {
-  let files: FileRow[] = [];
-  const reader = readFileRows((row) => files.push(row));
+  let [files, hunks]: [FileRow[], HunkRow[]] = [[], []];
+  const reader = readFileRows(
+    (row) => files.push(row),
+    (row) => hunks.push(row),
+  );
   const read = lineReader(reader);
   for await (const chunk of objects.read(diff)) {
     read(chunk);
-    yield { commits: [], files };
-    files = [];
+    yield { commits: [], files, hunks };
+    [files, hunks] = [[], []];
   }
   reader.end();
-  yield { commits: [], files };
+  yield { commits: [], files, hunks };
 }

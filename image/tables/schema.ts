@@ -117,9 +117,23 @@ export const tables = {
     ),
     is_test: boolean("whether the path is that of a test"),
   },
+  hunks: {
+    ...step,
+    path: required(string("the path of the file, as in files")),
+    old_start: required(
+      int("the first line before, from 1; where there was none, the line behind which the hunk is"),
+    ),
+    old_lines: required(int("lines before, the unchanged ones around included")),
+    new_start: required(int("the first line after, in the way of old_start")),
+    new_lines: required(int("lines after, the unchanged ones around included")),
+  },
 } as const satisfies Record<string, Columns>;
 
 export type TableName = keyof typeof tables;
+
+/** Returns the tables that are made. @param hunks whether that of hunks is */
+export const tableNames = (hunks: boolean): readonly TableName[] =>
+  (Object.keys(tables) as TableName[]).filter((table) => table !== "hunks" || hunks);
 
 type Value = {
   string: string;
@@ -130,6 +144,12 @@ type Value = {
   date: string;
   timestamp: string;
 };
+
+/** The columns that say which step a row belongs to. */
+export type StepColumn = keyof typeof step;
+
+/** A row of any table, in JSON. */
+export type AnyRow = Readonly<Record<string, unknown>>;
 
 /** A row in JSON: a date as 2026-01-02, a time in ISO 8601. */
 export type Row<T extends TableName> = {

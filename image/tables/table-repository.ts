@@ -1,6 +1,7 @@
-import { parseRecord, recordName } from "../chain/record.ts";
+import { type CompleteStep, parseRecord, recordName } from "../chain/record.ts";
 import { readRecordTexts } from "../chain/record-texts.ts";
 import type { ObjectStore } from "../stores/stores.ts";
+import type { StepRows } from "./rows-file.ts";
 import type { TableStep } from "./step-row.ts";
 
 /** A repository whose steps are in the tables. */
@@ -12,6 +13,8 @@ export interface TableRepository {
   keyOf(name: string): string;
   /** The number of its newest step; undefined where it is not known. */
   readonly last?: number | undefined;
+  /** Makes the rows of a step without any anew; undefined where its host has it no more. @throws GitError, StoreError, LimitError */
+  rowsAgain?(record: CompleteStep): Promise<AsyncIterable<StepRows> | undefined>;
 }
 
 /** Reads the complete steps behind a number. @throws StoreError */

@@ -1,10 +1,18 @@
+import { type Failure, isFailure, StoreError } from "../lib/errors.ts";
 import { inParallel } from "../lib/parallel.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import { addToMonth } from "./month.ts";
-import { readRows } from "./rows-file.ts";
-import { rowsFromDiff } from "./rows-from-diff.ts";
+import { makeRows, type RowSource, storedRows } from "./row-sources.ts";
+import { type TableName, tableNames } from "./schema.ts";
 import { dayOf } from "./step-row.ts";
 import { readSteps, type TableRepository } from "./table-repository.ts";
+
+export interface Updated {
+  /** The number of steps that were looked at. */
+  readonly steps: number;
+  /** Why a host did not send what rows are made of, by the repository's name. These rows are lacking still. */
+  readonly failures: ReadonlyMap<string, Failure>;
+}
 
 interface Progress {
   readonly numbers: Readonly<Record<string, number>>;
@@ -16,33 +24,42 @@ const readAtOnce = 16;
 /**
  * Adds to a collection's tables every complete step that they lack: also those of a run that was killed.
  * @param store the folder of the tables
- * @param search whether to look for all steps, and to make rows of those without any from their diffs
- * @returns the number of steps that were looked at
+ * @param options whether there is the table of hunks, and whether to look at all steps and to make rows of those without any
  * @throws StoreError
  */
 export async function updateTables(
   store: ObjectStore,
   collection: string,
   repositories: readonly TableRepository[],
-  search = false,
-): Promise<{ readonly steps: number }> {
+  { hunks, search = false }: { readonly hunks: boolean; readonly search?: boolean },
+): Promise<Updated> {
   const progressName = `v1/_progress/${collection}.json`;
   const { numbers, etag } = await readProgress(store, progressName);
-  const found = await inParallel(repositories, readAtOnce, async (repository) => ({
-    repository,
-    steps: await readSteps(repository, search ? 0 : (numbers[repository.name] ?? 0)),
-  }));
-  const byName = new Map(repositories.map((repository) => [repository.name, repository]));
+  const found = await inParallel(repositories, readAtOnce, async (repository) => {
+    const steps = await readSteps(repository, search ? 0 : (numbers[repository.name] ?? 0));
+    return steps.map((step) => ({ ...step, of: repository }));
+  });
   const steps = found
-    .flatMap(({ steps }) => steps)
+    .flat()
     .sort((a, b) => compare(a.repository, b.repository) || a.record.number - b.record.number);
-  if (steps.length === 0) return { steps: 0 };
+  const failures = new Map<string, Failure>();
+  if (steps.length === 0) return { steps: 0, failures };
+  const made = async (step: (typeof steps)[number], lacking: readonly TableName[]): Promise<RowSource[]> => {
+    // A host that cannot be asked is not asked for each step.
+    if (failures.has(step.repository)) return [];
+    try {
+      return await makeRows(step.of, step.record, lacking);
+    } catch (error) {
+      if (!isFailure(error) || error instanceof StoreError) throw error;
+      failures.set(step.repository, error);
+      return [];
+    }
+  };
   for (const [month, some] of Map.groupBy(steps, ({ record }) => dayOf(record).slice(0, 7))) {
-    await addToMonth(store, month, collection, some, ({ repository, record: { rows, diff } }) => {
-      const objects = byName.get(repository)?.objects;
-      if (objects === undefined) return undefined;
-      if (rows) return readRows(objects, rows);
-      return search && diff ? rowsFromDiff(objects, diff) : undefined;
+    await addToMonth(store, month, collection, tableNames(hunks), some, async (step, lacking) => {
+      const stored = storedRows(step.of, step.record);
+      const left = lacking.filter((table) => !stored.some(({ tables }) => tables.includes(table)));
+      return search && left.length > 0 ? [...stored, ...(await made(step, left))] : stored;
     });
   }
   const now = { ...numbers };
@@ -50,7 +67,7 @@ export async function updateTables(
   // Where another run was first, the next one finds in the files what it has added, and notes that.
   const details = { contentType: "application/json", metadata: {} };
   await store.putIf(progressName, `${JSON.stringify(now)}\n`, etag, details);
-  return { steps: steps.length };
+  return { steps: steps.length, failures };
 }
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

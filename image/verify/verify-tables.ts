@@ -1,8 +1,8 @@
 import { inParallel } from "../lib/parallel.ts";
 import type { ObjectStore } from "../stores/stores.ts";
-import { tableFileName, tableNames } from "../tables/month.ts";
+import { tableFileName } from "../tables/month.ts";
 import { readTable } from "../tables/read-table.ts";
-import type { TableName } from "../tables/schema.ts";
+import { type TableName, tableNames } from "../tables/schema.ts";
 import { dayOf, stepRow, type TableStep } from "../tables/step-row.ts";
 import { readSteps, type TableRepository } from "../tables/table-repository.ts";
 import { type Finding, note, problem } from "./finding.ts";
@@ -17,6 +17,9 @@ interface Found {
   row: string | undefined;
   commits: number;
   files: number;
+  hunks: number;
+  /** The sum of what the files say. */
+  hunksOfFiles: number;
   added: number;
   removed: number;
   /** Up to where the files' parts cover the diff without a gap, in bytes; undefined once there was one. */
@@ -27,12 +30,13 @@ interface Found {
 
 /**
  * Compares a collection's tables with the records: each step is there once, its row is what its record says, and the rows of
- * its files and commits add up. @throws StoreError
+ * its files, commits and hunks add up. @throws StoreError
  */
 export async function verifyTables(
   store: ObjectStore,
   collection: string,
   repositories: readonly TableRepository[],
+  { hunks }: { readonly hunks: boolean },
   onProgress: (line: string) => void,
 ): Promise<Verification> {
   const steps = (await inParallel(repositories, readAtOnce, (one) => readSteps(one, 0))).flat();
@@ -42,7 +46,7 @@ export async function verifyTables(
   for (const [month, some] of months) {
     onProgress(`Reading the tables of ${month}`);
     const found = new Map<string, Found>();
-    for (const table of tableNames) {
+    for (const table of tableNames(hunks)) {
       const name = tableFileName(table, month, collection);
       const stored = await store.getBytes(name);
       if (stored === undefined) {
@@ -55,7 +59,7 @@ export async function verifyTables(
     }
     // What is missing with a file is named once.
     if (findings.some(({ code, object }) => code === "table-missing" && object.includes(month))) continue;
-    for (const step of some) findings.push(...(await compare(step, found, repositories)));
+    for (const step of some) findings.push(...(await compare(step, found, repositories, hunks)));
     const known = new Set(some.map(keyOf));
     const named = new Set(repositories.map(({ name }) => name));
     for (const key of found.keys()) {
@@ -69,15 +73,20 @@ export async function verifyTables(
 
 const keyOf = ({ repository, record }: TableStep) => `${repository}\0${record.number}`;
 
+const nothing: Readonly<Found> = {
+  ...{ steps: 0, row: undefined, commits: 0, files: 0, hunks: 0, hunksOfFiles: 0 },
+  ...{ added: 0, removed: 0, covered: 0, last: 0 },
+};
+
 function count(found: Map<string, Found>, table: TableName, row: Readonly<Record<string, unknown>>): void {
   const key = `${row.repository}\0${row.number}`;
-  const none = { steps: 0, row: undefined, commits: 0, files: 0, added: 0, removed: 0, covered: 0, last: 0 };
-  const step: Found = found.get(key) ?? none;
+  const step: Found = found.get(key) ?? { ...nothing };
   found.set(key, step);
   step[table]++;
   if (table === "steps") step.row = JSON.stringify(row);
   if (table !== "files") return;
   const [offset, length] = [Number(row.patch_offset), Number(row.patch_bytes)];
+  step.hunksOfFiles += Number(row.hunks);
   step.added += Number(row.lines_added ?? 0);
   step.removed += Number(row.lines_removed ?? 0);
   step.covered = step.covered === offset ? offset + length : undefined;
@@ -88,6 +97,7 @@ async function compare(
   step: TableStep,
   all: ReadonlyMap<string, Found>,
   repositories: readonly TableRepository[],
+  hunks: boolean,
 ): Promise<Finding[]> {
   const { record, repository } = step;
   const found = all.get(keyOf(step));
@@ -97,10 +107,15 @@ async function compare(
   const findings: Finding[] = [];
   if (found.row !== JSON.stringify(stepRow(step)))
     findings.push(wrong("has a row in the table steps that is not what its record says"));
-  if (!record.rows) return findings;
+  const lacks = (["files", "commits"] as const).filter(
+    (table) => !record.rows && found[table] === 0 && (record[table] ?? 0) > 0,
+  );
+  if (lacks.length > 0) findings.push(incomplete(step, lacks));
+  if (lacks.includes("files")) return findings;
   const sums = [
-    ["commits", found.commits, record.rows.commits],
-    ["files", found.files, record.rows.files],
+    ["commits", found.commits, record.rows?.commits ?? found.commits],
+    ["files", found.files, record.rows?.files ?? found.files],
+    ["hunks", found.hunks, hunks ? found.hunksOfFiles : found.hunks],
     ["files", found.files, record.files ?? found.files],
     ["lines added", found.added, record.linesAdded ?? found.added],
     ["lines removed", found.removed, record.linesRemoved ?? found.removed],
@@ -137,6 +152,14 @@ const foreign = (month: string, key: string) =>
     month,
     `The tables of ${month} have rows of step ${key.split("\0")[1]} of ${key.split("\0")[0]}, which has no complete record.`,
     remedy,
+  );
+
+const incomplete = ({ repository, record }: TableStep, tables: readonly string[]) =>
+  note(
+    "table-incomplete",
+    `${repository} ${record.number}`,
+    `Step ${record.number} of ${repository} was collected without rows, and has none in ${tables.join(" and ")}.`,
+    "`npm start -- tables` makes those of files from the diff, and asks the host for commits, which it may have no more.",
   );
 
 const behind = ({ repository, record }: TableStep) =>

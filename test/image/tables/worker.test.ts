@@ -127,12 +127,22 @@ test("people are plain, or left out, where that is configured", async () => {
   expect(hashed).not.toContain("Bob");
 });
 
-test("without a key for the hashes, nothing starts", async () => {
+test("without a key for the hashes, or with settings that are none, nothing starts", async () => {
   const target = await testbed.target(await testbed.repository("keyless"));
-  const { status, events } = await target.run({ ...tables(target), PEOPLE_KEY: "short" });
-  expect(status).toBe(2);
-  expect(events[0]?.problems).toEqual([
+  const problems = async (environment: Record<string, string>) => {
+    const { status, events } = await target.run({ ...tables(target), ...environment });
+    expect(status).toBe(2);
+    return events[0]?.problems;
+  };
+  expect(await problems({ PEOPLE_KEY: "short" })).toEqual([
     expect.stringContaining("PEOPLE_KEY must be a secret of at least 16"),
+  ]);
+  const wrong = { TABLES_BUCKET: "bucket", COLLECTION: "a/b", PEOPLE: "initials", TABLES_HUNKS: "yes" };
+  expect(await problems(wrong)).toEqual([
+    expect.stringContaining('TABLES_BUCKET is "bucket"'),
+    expect.stringContaining('PEOPLE is "initials"'),
+    expect.stringContaining('TABLES_HUNKS is "yes"'),
+    expect.stringContaining('COLLECTION is "a/b"'),
   ]);
 });
 

@@ -49,8 +49,8 @@ async function rewrite(
 ) {
   const content = await readFile(path(table));
   const rows = (await Array.fromAsync(readTable(content, table))).flat();
-  const steps = openTableFile(content, table)?.steps as StepName[];
-  const file = openTableFile(undefined, table);
+  const steps = (await openTableFile(content, table))?.steps as StepName[];
+  const file = await openTableFile(undefined, table);
   file?.add(change(rows));
   await writeFile(path(table), file?.end(steps) ?? "");
 }
@@ -118,27 +118,16 @@ test("without tables, a run makes none, and they cannot be verified", async () =
   expect(await run("verify", "--tables")).toMatchObject({ status: 2 });
 });
 
-test("tables makes what is missing from the diffs, also of steps without rows", async () => {
-  const before = await query(join(folder, "git-diffs/tables"), "SELECT * FROM TABLE(files) ORDER BY ALL");
-  // As a version without tables left it.
-  const [name = ""] = (await readdir(join(folder, "git-diffs"))).filter((each) =>
-    each.startsWith("repository"),
+test("hunks are added later, where they are asked for", async () => {
+  const asked = (...args: string[]) =>
+    runWorker({ TABLES_HUNKS: "true" }, { cwd: folder, args: ["local", ...args, collected.repository.path] });
+  expect((await asked("tables")).events).toMatchObject([{ event: "tables", steps: 4 }]);
+  const [counted] = await query(
+    join(folder, "git-diffs/tables"),
+    "SELECT count(*)::int AS hunks FROM TABLE(hunks)",
   );
-  const records = join(folder, "git-diffs", name, "_steps");
-  for (const record of await readdir(records)) {
-    const { rows: _, ...rest } = JSON.parse(await readFile(join(records, record), "utf8"));
-    await writeFile(join(records, record), JSON.stringify(rest));
-  }
-  for (const gone of [join(folder, "git-diffs", name, "_rows"), join(folder, "git-diffs/tables")])
-    await rm(gone, { recursive: true });
-  expect((await run("tables")).events).toMatchObject([{ event: "tables", steps: 4 }]);
-  const without = (rows: readonly Record<string, unknown>[]) =>
-    rows.map(({ is_generated: _, is_vendored: __, ...row }) => row);
-  const after = await query(join(folder, "git-diffs/tables"), "SELECT * FROM TABLE(files) ORDER BY ALL");
-  expect(without(after)).toEqual(without(before));
-  expect(await findings()).toEqual([]);
-  // Again, nothing changes.
-  const content = await readFile(path("files"));
-  await run("tables");
-  expect(await readFile(path("files"))).toEqual(content);
+  expect(counted?.hunks).toBeGreaterThan(10);
+  expect(await asked("verify", "--tables")).toMatchObject({ status: 0 });
+  await rewrite("hunks", (rows) => rows.slice(1));
+  expect(await asked("verify", "--tables")).toMatchObject({ status: 1 });
 });

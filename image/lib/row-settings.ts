@@ -6,3 +6,10 @@ export interface PeopleSettings {
   /** The secret of the hashes. A person has the same hash wherever the key is the same. */
   readonly key: string;
 }
+
+/** How the rows of tables are made. */
+export interface RowSettings {
+  readonly people: PeopleSettings;
+  /** Whether there is a table of hunks. */
+  readonly hunks: boolean;
+}
