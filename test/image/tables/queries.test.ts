@@ -12,10 +12,9 @@ setDefaultTimeout(120_000);
 
 const page = readFileSync(join(import.meta.dirname, "../../../docs/tables.md"), "utf8");
 const queries = new Map(
-  [...page.matchAll(/^### ([A-Z][^\n]*)\n\n```sql\n(.*?)```/gms)].map(([, title = "", sql = ""]) => [
-    title,
-    sql,
-  ]),
+  [...page.matchAll(/^### ([A-Z][^\n]*)\n\n(?:[A-Z][^\n]*\n\n)?```sql\n(.*?)```/gms)].map(
+    ([, title = "", sql = ""]) => [title, sql],
+  ),
 );
 const [, views = ""] = /begin with:\n\n```sql\n(.*?)```/s.exec(page) ?? [];
 
@@ -37,7 +36,10 @@ beforeAll(async () => {
       commits.push(await repository.head());
     }
     const SCHEDULED_TIME = new Date(Date.UTC(2026, 0, number, 23, 59)).toISOString();
-    expect(await collected.collect({ SCHEDULED_TIME })).toMatchObject({ status: 0, stderr: "" });
+    expect(await collected.collect({ SCHEDULED_TIME, TABLES_HUNKS: "true" })).toMatchObject({
+      status: 0,
+      stderr: "",
+    });
   };
   const write = (path: string, text: string) => () => repository.write(path, text);
   await day(1, write("README.md", "one\n"), write("src/a.ts", "1\n2\n3\n"));
@@ -64,8 +66,9 @@ async function ask(title: string): Promise<Record<string, unknown>[]> {
   const sql = queries.get(title);
   if (sql === undefined) throw new Error(`docs/tables.md has no query "${title}".`);
   const connection = await (await DuckDBInstance.create()).connect();
-  await connection.run(views.replaceAll("git-diffs/", `${collected.folder}/git-diffs/`));
-  const rows = (await connection.runAndReadAll(sql)).getRowObjectsJson();
+  const here = (sql: string) => sql.replaceAll("git-diffs/", `${collected.folder}/git-diffs/`);
+  await connection.run(here(views));
+  const rows = (await connection.runAndReadAll(here(sql))).getRowObjectsJson();
   connection.closeSync();
   return rows.map((row) =>
     Object.fromEntries(Object.entries(row).map(([key, value]) => [key, plain(value)])),
@@ -237,6 +240,89 @@ const answers: Record<string, () => Promise<unknown>> = {
       ...ids,
     );
     return [{ trailer: "co-authored-by", commits: values.split("\n").filter(Boolean).length }];
+  },
+  async "Which files are there now, and since when"() {
+    const present = (await git("ls-tree", "-r", "--name-only", "-z", "HEAD")).split("\0").filter(Boolean);
+    const touched = await Promise.all(
+      (await steps()).map(async (step) => {
+        // Without renames, both paths of one are listed.
+        const paths = await git("diff", "--name-only", "--no-renames", step.from, step.to);
+        return paths.split("\n").map((path) => ({ path, day: dayOf(step) }));
+      }),
+    );
+    return present.sort().map((path) => {
+      const days = touched.flat().flatMap((one) => (one.path === path ? [one.day] : []));
+      return { repository: expect.any(String), path, first: days.at(0), last: days.at(-1) };
+    });
+  },
+  async "How one file developed"() {
+    const listed = await Promise.all(
+      (await steps()).map(async (step) => {
+        const range = [step.from, step.to, "--", "src/a.ts"];
+        const [added = "", removed = ""] = (await git("diff", "--numstat", ...range)).split("\t");
+        const [status = ""] = await git("diff", "--name-status", ...range);
+        return { day: dayOf(step), status, lines_added: Number(added), lines_removed: Number(removed) };
+      }),
+    );
+    return listed.filter(({ status }) => status !== "");
+  },
+  async "Which files change together"() {
+    const days = [...Map.groupBy(await changes(), ({ day }) => day).values()];
+    const pairs = days.flatMap((rows) => {
+      const paths = rows.map(({ path }) => path).sort();
+      return paths.flatMap((path, index) => paths.slice(index + 1).map((other) => ({ path, other })));
+    });
+    const groups = Map.groupBy(pairs, ({ path, other }) => `${path} ${other}`);
+    return [...groups.values()]
+      .map((same) => ({ ...same[0], days: same.length }))
+      .sort((a, b) => b.days - a.days || (`${a.path} ${a.other}` < `${b.path} ${b.other}` ? -1 : 1))
+      .slice(0, 10);
+  },
+  async "On which weekdays most lines change"() {
+    const weekdays = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+    const groups = Map.groupBy(await changes(), ({ day }) => weekdays[new Date(day).getUTCDay()] ?? "");
+    return [...groups]
+      .map(([weekday, rows]) => ({ weekday, lines: sum(rows.map(({ added, removed }) => added + removed)) }))
+      .sort((a, b) => b.lines - a.lines || (a.weekday < b.weekday ? -1 : 1));
+  },
+  async "Who committed on most days in a row"() {
+    const ids = await collectedCommits();
+    const dates = await git("log", "--no-walk", "--format=%at", ...ids);
+    const days = [...new Set(dates.split("\n").map((at) => Math.floor(Number(at) / 86_400)))].sort(
+      (a, b) => a - b,
+    );
+    const runs: number[][] = [];
+    for (const day of days) {
+      const last = runs.at(-1);
+      if (last?.at(-1) === day - 1) last.push(day);
+      else runs.push([day]);
+    }
+    const date = (day = 0) => new Date(day * 86_400_000).toISOString().slice(0, 10);
+    return runs
+      .map((run) => ({
+        author_id: expect.any(String),
+        ...{ first: date(run.at(0)), last: date(run.at(-1)), days: run.length },
+      }))
+      .sort((a, b) => b.days - a.days || (a.first < b.first ? -1 : 1));
+  },
+  "How many people are new each month": async () => [{ month: "2026-01", people: 1 }],
+  async "Where in its files a repository changes"() {
+    const listed = await Promise.all(
+      (await steps("change")).map(({ from, to }) => git("diff", "--find-renames", from, to)),
+    );
+    const hunks = listed.flatMap((diff) =>
+      diff.split(/^diff --git a\/.* b\//m).flatMap((part) => {
+        const path = part.slice(0, part.indexOf("\n"));
+        return [...part.matchAll(/^@@ \S+ \+(\d+)/gm)].map(([, line]) => ({
+          path,
+          line: Math.floor(Number(line) / 100) * 100,
+        }));
+      }),
+    );
+    return [...Map.groupBy(hunks, ({ path, line }) => `${path} ${line}`).values()]
+      .map((same) => ({ ...same[0], hunks: same.length }))
+      .sort((a, b) => b.hunks - a.hunks || ((a.path ?? "") < (b.path ?? "") ? -1 : 1))
+      .slice(0, 10);
   },
   async "Where one file's patch is"() {
     const step = (await steps("rewritten"))[0];
