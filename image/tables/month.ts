@@ -87,7 +87,7 @@ async function openFile(store: ObjectStore, table: TableName, name: string) {
 }
 
 /** Puts beside the tables what they are, unless it is there. Another version of this worker may have written other texts. */
-async function describeTables(store: ObjectStore): Promise<void> {
+export async function describeTables(store: ObjectStore): Promise<void> {
   const details = { contentType: "text/plain; charset=utf-8", metadata: {} };
   for (const [name, text] of [
     ["v1/README.md", tablesReadme()],

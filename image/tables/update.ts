@@ -1,7 +1,7 @@
 import { type Failure, isFailure, StoreError } from "../lib/errors.ts";
 import { inParallel } from "../lib/parallel.ts";
 import type { ObjectStore } from "../stores/stores.ts";
-import { addToMonth } from "./month.ts";
+import { addToMonth, describeTables } from "./month.ts";
 import { makeRows, type RowSource, storedRows } from "./row-sources.ts";
 import { type TableName, tableNames } from "./schema.ts";
 import { dayOf } from "./step-row.ts";
@@ -43,7 +43,11 @@ export async function updateTables(
     .flat()
     .sort((a, b) => compare(a.repository, b.repository) || a.record.number - b.record.number);
   const failures = new Map<string, Failure>();
-  if (steps.length === 0) return { steps: 0, failures };
+  if (steps.length === 0) {
+    // Begun, also before there is a step.
+    if (search) await describeTables(store);
+    return { steps: 0, failures };
+  }
   const made = async (step: (typeof steps)[number], lacking: readonly TableName[]): Promise<RowSource[]> => {
     // A host that cannot be asked is not asked for each step.
     if (failures.has(step.repository)) return [];

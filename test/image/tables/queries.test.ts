@@ -2,11 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
-import {
-  beginTables,
-  type CollectedRepository,
-  makeCollectedRepository,
-} from "../../fixtures/collected-repository.ts";
+import { type CollectedRepository, makeCollectedRepository } from "../../fixtures/collected-repository.ts";
 
 setDefaultTimeout(120_000);
 
@@ -25,7 +21,8 @@ const git = (...args: string[]) => collected.repository.git(...args);
 /** Collects a history of some days, whose last one was rewritten. */
 beforeAll(async () => {
   collected = await makeCollectedRepository();
-  await beginTables(collected);
+  // Before there is a step.
+  expect(await collected.makeTables()).toMatchObject({ status: 0, events: [{ event: "tables", steps: 0 }] });
   const { repository } = collected;
   const day = async (number: number, ...changes: (() => Promise<unknown>)[]) => {
     for (const change of changes) {
