@@ -6,10 +6,11 @@ import type { Node } from "constructs";
 import { hashSources } from "./image/sources.ts";
 import { Account } from "./modules/account.ts";
 import { Alarms } from "./modules/alarms.ts";
+import { consoleUrl, exampleQueries } from "./modules/athena.ts";
 import { configureBackend } from "./modules/backend.ts";
 import { Bucket } from "./modules/bucket.ts";
 import { findCluster } from "./modules/cluster.ts";
-import { runCommand, setCommand, subscribeCommand } from "./modules/commands.ts";
+import { runCommand, setCommand, showCommand, subscribeCommand } from "./modules/commands.ts";
 import { type Configuration, read } from "./modules/configuration.ts";
 import { ConfigurationError } from "./modules/configuration-error.ts";
 import { readContext } from "./modules/context.ts";
@@ -24,9 +25,10 @@ import { OnPush } from "./modules/on-push.ts";
 import { pushedRepositories } from "./modules/pushed-repositories.ts";
 import { describeRenames } from "./modules/renames.ts";
 import { hasDiffs, hasMirror, type Repository } from "./modules/repository.ts";
-import { bucketPolicy, bucketPolicyBytes, existingBucket } from "./modules/results.ts";
+import { bucketPolicy, bucketPolicyBytes, existingBucket, tablesPrefix } from "./modules/results.ts";
 import { Schedule } from "./modules/schedule.ts";
 import { ScheduleGroup } from "./modules/schedule-group.ts";
+import { Tables } from "./modules/tables.ts";
 import { Task } from "./modules/task.ts";
 import { existingNetwork, type Network, Vpc } from "./modules/vpc.ts";
 
@@ -63,12 +65,14 @@ export class GitDiff extends TerraformStack {
       ? existingNetwork(configuration.network)
       : this.network(configuration, repositories, shared);
     const cluster = findCluster(this, account, name, configuration.cluster);
+    const hasTables = configuration.tables !== undefined && repositories.some(hasDiffs);
     const results = configuration.bucket
       ? existingBucket(configuration.bucket, lockDays)
       : new Bucket(this, "results", {
           name: `${name}-results-${account.id}`,
           accessLogs: configuration.accessLogs,
-          retention: retentionOf(configuration.resultRetentionDays, repositories),
+          retention: retentionOf(configuration.resultRetentionDays, repositories, hasTables),
+          queried: hasTables,
           mirrors: repositories.some(hasMirror),
           lockDays,
           kmsKey,
@@ -88,41 +92,21 @@ export class GitDiff extends TerraformStack {
     });
     const credentials = new Credentials(this, "credentials", { name, repositories, kmsKey });
     const group = new ScheduleGroup(this, "schedules", { name });
+    const tables =
+      configuration.tables && hasTables
+        ? new Tables(this, "tables", { name, results, settings: configuration.tables, kmsKey })
+        : undefined;
     const drills = collections.flatMap((collection) => drillOf(collection, lockDays) ?? []);
     const tasks = [...collections, ...drills].map((collection) => {
       const task = new Task(this, `task-${collection.name}`, {
-        ...shared,
-        collection,
-        image,
-        results,
-        credentials,
-        network,
+        ...{ ...shared, collection, image, results, credentials, network, tables },
         certificates: configuration.certificates,
         decryptKeys: configuration.decryptKeys ?? [],
       });
-      new Schedule(this, `schedule-${collection.name}`, {
-        ...shared,
-        collection,
-        cluster,
-        group,
-        network,
-        results,
-        task,
-      });
-      const onPush =
-        collection.onPush &&
-        !collection.command &&
-        pushedRepositories(collection.repositories, region).length > 0
-          ? new OnPush(this, `on-push-${collection.name}`, {
-              ...shared,
-              collection,
-              cluster,
-              group,
-              network,
-              results,
-              task,
-            })
-          : undefined;
+      const started = { ...shared, collection, cluster, group, network, results, task };
+      new Schedule(this, `schedule-${collection.name}`, started);
+      const isPushed = collection.onPush && pushedRepositories(collection.repositories, region).length > 0;
+      const onPush = isPushed ? new OnPush(this, `on-push-${collection.name}`, started) : undefined;
       return { collection, task, ruleArns: onPush?.ruleArns ?? [] };
     });
     group.acceptFrom(tasks.flatMap(({ ruleArns }) => ruleArns));
@@ -136,17 +120,23 @@ export class GitDiff extends TerraformStack {
       kmsKey,
     });
 
-    const policy =
-      configuration.bucket &&
-      bucketPolicy(account, results, repositories, {
-        collect: rolesOf(tasks.filter(({ collection }) => !collection.command)),
-        drill: rolesOf(tasks.filter(({ collection }) => collection.command)),
-      });
+    const collecting = tasks.filter(({ collection }) => !collection.command);
+    const drilling = tasks.filter(({ collection }) => collection.command);
+    const policyFor = (count: number) =>
+      bucketPolicy(
+        account,
+        results,
+        repositories,
+        { collect: rolesOf(collecting.slice(0, count)), drill: rolesOf(drilling.slice(0, count)) },
+        hasTables,
+      );
+    const policy = configuration.bucket && policyFor(collections.length);
     this.node.addValidation({
       validate: () => {
         const bytes = policy ? jsonSize(policy) : 0;
         if (bytes <= bucketPolicyBytes) return [];
-        const most = Math.floor((collections.length * bucketPolicyBytes) / bytes);
+        let most = collections.length;
+        while (jsonSize(policyFor(most)) > bucketPolicyBytes) most--;
         return [
           `the policy for the bucket ${results.name} has ${bytes} bytes, as it names the role of each collection; S3 allows ${bucketPolicyBytes}: use ${most} collections at most`,
         ];
@@ -180,6 +170,19 @@ export class GitDiff extends TerraformStack {
           ),
         ),
       ],
+      ...(tables && {
+        athena_console: [
+          `The editor of queries: choose the workgroup ${name} and the database ${tables.database}`,
+          consoleUrl(region),
+        ],
+        athena_queries: ["Queries to begin with", exampleQueries(tables.database)],
+        ...(tables.peopleKey && {
+          keep_people_key: [
+            "The command that shows the secret of people's hashes, to keep it: with another one, people have other hashes",
+            showCommand(region, tables.peopleKey.name),
+          ],
+        }),
+      }),
       ...(policy && {
         bucket_policy: ["What the policy of a bucket in another account has to allow", policy],
       }),
@@ -230,10 +233,11 @@ export class GitDiff extends TerraformStack {
 const rolesOf = (tasks: readonly { readonly task: Task }[]) => tasks.map(({ task }) => task.composedRoleArn);
 
 /** Expires diffs alone where there are mirrors, which need all that they have. */
-function retentionOf(days: number | undefined, repositories: readonly Repository[]) {
+function retentionOf(days: number | undefined, repositories: readonly Repository[], hasTables: boolean) {
   if (days === undefined) return undefined;
   if (!repositories.some(hasMirror)) return { days, prefixes: undefined };
-  return { days, prefixes: repositories.filter(hasDiffs).map(({ name }) => `${name}/`) };
+  const diffs = repositories.filter(hasDiffs).map(({ name }) => `${name}/`);
+  return { days, prefixes: hasTables ? [...diffs, tablesPrefix] : diffs };
 }
 
 /** Adds the stacks that are configured. Throws one ConfigurationError that lists all problems, limits of AWS included. */

@@ -1,6 +1,7 @@
 import type { Run } from "./commands/call.ts";
 import { exportChain } from "./commands/export.ts";
 import { importChain } from "./commands/import.ts";
+import { reportTables } from "./commands/report.ts";
 import { restoreMirror } from "./commands/restore.ts";
 import { run } from "./commands/run.ts";
 import { show } from "./commands/show.ts";
@@ -35,6 +36,7 @@ const commands: Readonly<Record<Command, Run>> = {
   export: exportChain,
   import: importChain,
   tables: makeTables,
+  report: reportTables,
 };
 
 async function main(argv: readonly string[], environment: Environment): Promise<number> {

@@ -10,7 +10,7 @@ import { S3BucketVersioningA } from "@cdktf/provider-aws/lib/s3-bucket-versionin
 import type { ITerraformDependable } from "cdktf";
 import { Construct } from "constructs";
 import { policyDocument, type Statement } from "./iam.ts";
-import type { Results } from "./results.ts";
+import { athenaPrefix, type Results } from "./results.ts";
 
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lifecycle-mgmt.html
 const LIFECYCLE_RULES = 1_000;
@@ -22,6 +22,8 @@ export interface BucketProps {
   readonly accessLogs?: string;
   /** Days until an object expires: all, or those whose names begin with one of these. @default - objects are kept */
   readonly retention?: { readonly days: number; readonly prefixes: readonly string[] | undefined };
+  /** Whether there are results of queries, which expire after a week. */
+  readonly queried: boolean;
   /** Whether there are mirrors, whose packs and large files nobody may replace. */
   readonly mirrors: boolean;
   /** For how many days nobody without a permission of its own can delete an object. @default - no lock */
@@ -84,7 +86,7 @@ export class Bucket extends Construct implements Results {
             }),
           ];
     const { days, prefixes } = props.retention ?? {};
-    const rules = 1 + (prefixes?.length ?? 0);
+    const rules = 1 + (props.queried ? 1 : 0) + (prefixes?.length ?? 0);
     this.node.addValidation({
       validate: () =>
         rules > LIFECYCLE_RULES
@@ -105,6 +107,16 @@ export class Bucket extends Construct implements Results {
           // S3 accepts only one of the two. Where it expires objects, it removes delete markers by itself.
           expiration: [days && !prefixes ? { days } : { expiredObjectDeleteMarker: true }],
         },
+        ...(props.queried
+          ? [
+              {
+                id: "expire-queries",
+                status: "Enabled",
+                filter: [{ prefix: athenaPrefix }],
+                expiration: [{ days: 7 }],
+              },
+            ]
+          : []),
         ...(days && prefixes ? prefixes : []).map((prefix) => ({
           id: `expire-${prefix.replace(/\/$/, "")}`,
           status: "Enabled",

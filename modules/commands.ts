@@ -24,6 +24,11 @@ export function setCommand(region: string, parameter: string, kmsKey: string | u
   return `aws ssm put-parameter --region ${region} --name ${parameter} --type SecureString${key} --overwrite --value 'user:password'`;
 }
 
+/** Returns the command that shows a secret. */
+export function showCommand(region: string, parameter: string): string {
+  return `aws ssm get-parameter --region ${region} --name ${parameter} --with-decryption --query Parameter.Value --output text`;
+}
+
 /** Returns the command that subscribes an e-mail address to the alarms. AWS asks that address to confirm. */
 export function subscribeCommand(region: string, topicArn: string): string {
   return `aws sns subscribe --region ${region} --topic-arn ${topicArn} --protocol email --notification-endpoint you@example.com`;

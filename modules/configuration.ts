@@ -7,6 +7,7 @@ import { validateRegion } from "./region.ts";
 import { checked, formatProblems, object, text, unique, wholeNumber } from "./schema.ts";
 import { secretArn } from "./secret-arn.ts";
 import { stateKey } from "./state-key.ts";
+import { tablesKey } from "./tables-settings.ts";
 import { parseValidPart } from "./valid-part.ts";
 
 /** The configuration of a stack, with defaults filled in and all repositories in collections. */
@@ -127,6 +128,7 @@ const schema = object({
   decryptKeys: z
     .array(kmsKey, 'is not a list of ARNs of KMS keys; write ["arn:aws:kms:<region>:<account>:key/<id>"]')
     .optional(),
+  tables: tablesKey,
   state: object({
     bucket: text(
       /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,

@@ -3,8 +3,9 @@ import type { Account } from "./account.ts";
 import type { Collection } from "./collection.ts";
 import { type Credentials, credentialOf, type Secret } from "./credentials.ts";
 import type { ImageReference } from "./image-reference.ts";
-import type { Repository } from "./repository.ts";
-import type { Results } from "./results.ts";
+import { hasDiffs, type Repository } from "./repository.ts";
+import { type Results, tablesPlace } from "./results.ts";
+import type { Tables } from "./tables.ts";
 import type { Network } from "./vpc.ts";
 
 /** Name of the task's only container. */
@@ -27,6 +28,8 @@ export interface ContainerProps {
   readonly results: Results;
   readonly credentials: Credentials;
   readonly network: Network;
+  /** @default - no tables */
+  readonly tables?: Tables;
   /** Certificates in PEM of authorities that hosts and AWS may have theirs from, beside the usual ones. */
   readonly certificates?: string;
 }
@@ -78,7 +81,8 @@ export function containerDefinition(props: ContainerProps): Record<string, unkno
 
 /** Returns the worker's variables, sorted by name: what is not set has the worker's own default. */
 function environment(props: ContainerProps): { name: string; value: string }[] {
-  const { account, collection, certificates, network } = props;
+  const { account, collection, certificates, network, results } = props;
+  const tables = collectionTables(props)?.settings;
   const proxy = network.proxy?.startsWith("arn:") ? undefined : network.proxy;
   const values: Record<string, string | number | boolean | undefined> = {
     AWS_REGION: account.region,
@@ -88,6 +92,12 @@ function environment(props: ContainerProps): { name: string; value: string }[] {
     HTTPS_PROXY: proxy,
     NO_PROXY: network.noProxy?.join(","),
     [variables.onPush]: collection.onPush || undefined,
+    ...(tables && {
+      [variables.tablesBucket]: tablesPlace(results),
+      [variables.collection]: collection.name,
+      [variables.people]: tables.people,
+      [variables.tablesHunks]: tables.hunks || undefined,
+    }),
     [variables.repositories]: JSON.stringify(
       collection.repositories.map((repository) => workerEntry(repository, props)),
     ),
@@ -125,18 +135,28 @@ export function cursorName(name: string, repository: Repository): string {
   return `/${name}/${repository.name}`;
 }
 
+/** Returns the tables that a collection adds to: the stack's, where it has diffs. */
+export const collectionTables = ({ collection, tables }: Pick<ContainerProps, "collection" | "tables">) =>
+  collection.repositories.some(hasDiffs) ? tables : undefined;
+
 /** Returns the secrets that this collection needs, sorted by their variables. */
 export function collectionSecrets({
   collection,
   credentials,
   network,
-}: Pick<ContainerProps, "collection" | "credentials" | "network">): (Secret & { variable: string })[] {
+  tables,
+}: Pick<ContainerProps, "collection" | "credentials" | "network" | "tables">): (Secret & {
+  variable: string;
+})[] {
   const needed = new Set(collection.repositories.map((repository) => credentialOf(repository)?.variable));
   const secrets = [...credentials.secrets].flatMap(([variable, secret]) =>
     needed.has(variable) ? [{ variable, ...secret }] : [],
   );
   const { proxy } = network;
-  return proxy?.startsWith("arn:")
-    ? [...secrets, { variable: "HTTPS_PROXY", key: proxy, arn: proxy }]
-    : secrets;
+  const peopleKey = collectionTables({ collection, tables })?.peopleKey;
+  return [
+    ...secrets,
+    ...(proxy?.startsWith("arn:") ? [{ variable: "HTTPS_PROXY", key: proxy, arn: proxy }] : []),
+    ...(peopleKey ? [{ variable: variables.peopleKey, key: "people", arn: peopleKey.arn }] : []),
+  ];
 }

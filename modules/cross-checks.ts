@@ -8,6 +8,7 @@ import { validateBuild } from "./ecr.ts";
 import { validateSize } from "./fargate-size.ts";
 import { pushedRepositories } from "./pushed-repositories.ts";
 import type { Repository } from "./repository.ts";
+import { reservedNames } from "./results.ts";
 import { validateExpression } from "./schedule-expression.ts";
 import { longestGapHours } from "./schedule-gap.ts";
 
@@ -65,6 +66,7 @@ export function crossChecks(keys: Keys): Problem[] {
     ...checkDuplicates(
       entries.map(({ repository, path }) => ({ name: repository.name, path: [...path, "name"] })),
     ),
+    ...checkReserved(entries),
     ...checkNesting(entries),
     ...checkMirrors(entries),
     ...checkLock(keys, entries),
@@ -207,6 +209,16 @@ function checkDuplicates(named: readonly { name: string; path: (string | number)
     path: named[index]?.path ?? [],
     message: "is used twice; use a unique name",
   }));
+}
+
+/** The tables and the results of queries lie beside the repositories. */
+function checkReserved(entries: readonly Entry[]): Problem[] {
+  return entries.flatMap(({ repository: { name }, path }) => {
+    const [first = ""] = name.split("/");
+    if (!reservedNames.includes(first)) return [];
+    const message = `would store its results among those of the tables, in "${first}/"; use another name`;
+    return [{ path: [...path, "name"], message }];
+  });
 }
 
 function checkNesting(entries: readonly Entry[]): Problem[] {

@@ -16,7 +16,8 @@ export function drillOf(collection: Collection, lockDays: number | undefined): C
     ...collection,
     name: `${name}${drillSuffix}`,
     schedule: drill.schedule,
-    // Neither diffs nor what signs in to a host.
+    // Neither diffs nor what signs in to a host. Nothing starts it but its schedule.
+    onPush: false,
     repositories: mirrored.map(({ credentials: _, ...repository }) => ({
       ...repository,
       collect: ["mirror"],

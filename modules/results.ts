@@ -17,6 +17,18 @@ export interface Results {
   readonly rules: readonly ITerraformDependable[];
 }
 
+/** Below the results' prefix: the results of queries. No repository's name begins so. */
+export const athenaPrefix = "athena/";
+/** Below it too: the tables. */
+export const tablesPrefix = "tables/";
+
+/** The first parts of names that no repository may have. */
+export const reservedNames = [tablesPrefix, athenaPrefix].map((prefix) => prefix.replace("/", ""));
+
+/** Returns where the tables are, as `bucket/prefix`. */
+export const tablesPlace = ({ name, prefix }: Pick<Results, "name" | "prefix">) =>
+  `${name}/${prefix}${tablesPrefix.replace("/", "")}`;
+
 /** Returns a bucket that exists already, of this or another account, given as `bucket` or `bucket/prefix`. */
 export function existingBucket(place: string, lockDays?: number): Results {
   const [name = "", ...parts] = place.split("/");
@@ -26,24 +38,32 @@ export function existingBucket(place: string, lockDays?: number): Results {
 /**
  * Returns what a worker may do with the results: store, list, and read the step records of its diffs and all of its
  * mirrors. It cannot delete anything.
+ * @param tables the objects of the tables that it adds to, as `tableObjects` returns them
  */
 export function resultStatements(
   { partition }: Account,
-  { name, prefix, isShared }: Results,
+  results: Results,
   repositories: readonly Repository[],
+  tables: readonly string[],
 ): Statement[] {
+  const { name, prefix, isShared } = results;
   // Composed instead of read from the bucket: `packPolicies` needs to know the length.
   const arn = `arn:${partition}:s3:::${name}`;
+  const ofTables = tables.map((object) => `${arn}/${prefix}${object}`);
+  // Their rows too. All that a worker keeps beside diffs begins so.
+  const records = tables.length > 0 ? "_*" : "_steps/*";
   return [
     {
       Sid: "PutResults",
       Effect: "Allow",
       Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
       Resource: isShared
-        ? repositories.flatMap((repository) => [
-            ...(hasDiffs(repository) ? [`${arn}/${prefix}${repository.name}/*`] : []),
-            ...(hasMirror(repository) ? [`${arn}/${prefix}${repository.name}.git/*`] : []),
-          ])
+        ? repositories
+            .flatMap((repository) => [
+              ...(hasDiffs(repository) ? [`${arn}/${prefix}${repository.name}/*`] : []),
+              ...(hasMirror(repository) ? [`${arn}/${prefix}${repository.name}.git/*`] : []),
+            ])
+            .concat(ofTables)
         : [`${arn}/${prefix}*`],
     },
     {
@@ -52,8 +72,9 @@ export function resultStatements(
       Action: ["s3:GetObject"],
       Resource: repositories
         .filter(hasDiffs)
-        .map((repository) => `${arn}/${prefix}${repository.name}/_steps/*`),
+        .map((repository) => `${arn}/${prefix}${repository.name}/${records}`),
     },
+    { Sid: "ReadTables", Effect: "Allow", Action: ["s3:GetObject"], Resource: ofTables },
     {
       Sid: "ReadMirrors",
       Effect: "Allow",
@@ -66,6 +87,17 @@ export function resultStatements(
     { Sid: "ListResults", Effect: "Allow", Action: ["s3:ListBucket"], Resource: [arn] },
   ];
 }
+
+/** The objects of a collection's tables: image/tables/ and image/report/ name them. */
+export const tableObjects = (collection: string): string[] =>
+  [
+    `v1/*/month=*/${collection}.parquet`,
+    `v1/_progress/${collection}.json`,
+    `v1/_summary/month=*/${collection}.json`,
+    `report/${collection}.html`,
+    "v1/README.md",
+    "v1/contract.odcs.yaml",
+  ].map((name) => `${tablesPrefix}${name}`);
 
 /**
  * Returns what a drill may do with the mirrors: read them, remember which part it has verified, and extend locks. It cannot
@@ -106,13 +138,22 @@ export function bucketPolicy(
   results: Results,
   repositories: readonly Repository[],
   roles: { readonly collect: readonly string[]; readonly drill: readonly string[] },
+  tables: boolean,
 ): string {
   const collect = (["diffs", "mirror"] as const).filter((kind) =>
     repositories.some(kind === "mirror" ? hasMirror : hasDiffs),
   );
   const everything: Repository[] = [{ name: "*", collect }];
   const statements = [
-    ...grant(roles.collect, resultStatements(account, { ...results, isShared: false }, everything)),
+    ...grant(
+      roles.collect,
+      resultStatements(
+        account,
+        { ...results, isShared: false },
+        everything,
+        tables ? [`${tablesPrefix}*`] : [],
+      ),
+    ),
     ...grant(roles.drill, drillStatements(account, results, everything)),
   ];
   return policyDocument(statements);

@@ -6,6 +6,7 @@ import type { Account } from "./account.ts";
 import {
   type ContainerProps,
   collectionSecrets,
+  collectionTables,
   containerDefinition,
   cursorName,
   SCRATCH_VOLUME,
@@ -13,7 +14,7 @@ import {
 import { type IdentitySettings, Role, type Statement } from "./iam.ts";
 import { jsonSize } from "./json-size.ts";
 import { codeCommitOf, type Repository } from "./repository.ts";
-import { drillStatements, resultStatements } from "./results.ts";
+import { drillStatements, resultStatements, tableObjects } from "./results.ts";
 
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html: 64 KiB for a task definition. All but
 // a few names, numbers and tags is the container definition.
@@ -119,19 +120,12 @@ export class Task extends Construct {
   }
 }
 
-function workerStatements({
-  account,
-  name,
-  results,
-  collection,
-  kmsKey,
-  decryptKeys,
-}: TaskProps): Statement[] {
-  const { repositories } = collection;
+function workerStatements(props: TaskProps): Statement[] {
+  const { account, results, collection, kmsKey, decryptKeys } = props;
   return [
     ...(collection.command
-      ? drillStatements(account, results, repositories)
-      : collectStatements({ account, name, results, repositories })),
+      ? drillStatements(account, results, collection.repositories)
+      : collectStatements(props)),
     {
       Sid: "ResultsKey",
       Effect: "Allow",
@@ -150,14 +144,9 @@ function workerStatements({
   ];
 }
 
-function collectStatements({
-  account,
-  name,
-  results,
-  repositories,
-}: Pick<TaskProps, "account" | "name" | "results"> & {
-  readonly repositories: readonly Repository[];
-}): Statement[] {
+function collectStatements(props: TaskProps): Statement[] {
+  const { account, name, results, collection } = props;
+  const { repositories } = collection;
   return [
     {
       Sid: "Cursors",
@@ -167,7 +156,12 @@ function collectStatements({
         account.arn("ssm", `parameter${cursorName(name, repository)}`),
       ),
     },
-    ...resultStatements(account, results, repositories),
+    ...resultStatements(
+      account,
+      results,
+      repositories,
+      collectionTables(props) ? tableObjects(collection.name) : [],
+    ),
     {
       Sid: "CodeCommit",
       Effect: "Allow",

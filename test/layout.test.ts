@@ -7,7 +7,7 @@ const levels = [
   ["commands"],
   ["output"],
   ["run", "transfer"],
-  ["collect", "verify"],
+  ["collect", "verify", "report"],
   ["mirror", "tables"],
   ["config", "chain", "fetch", "lfs", "diff"],
   ["host"],

@@ -34,6 +34,12 @@ test("the smallest stack is these resources and no others", () => {
     "aws_s3_bucket_lifecycle_configuration.results_lifecycle": "no litter of broken uploads",
     "aws_s3_bucket_policy.results_policy": "who may do what, over TLS only",
     "aws_ecs_task_definition.task-all": "the worker",
+    "aws_glue_catalog_database.tables": "the tables in Athena",
+    "aws_glue_catalog_table.tables_steps": "a table in Athena",
+    "aws_glue_catalog_table.tables_commits": "a table in Athena",
+    "aws_glue_catalog_table.tables_files": "a table in Athena",
+    "aws_athena_workgroup.tables_workgroup": "where queries store their results, and how much they may read",
+    "aws_ssm_parameter.tables_people_key": "the secret of the hashes of people",
     "aws_iam_role.task-all_worker": "the worker's role",
     "aws_iam_policy.task-all_worker_1": "the worker's role",
     "aws_iam_role_policy_attachment.task-all_worker_attach-1": "the worker's role",
@@ -147,6 +153,7 @@ describe("every permission in the stack", () => {
     expect(actions).toEqual({
       PutResults: ["s3:PutObject", "s3:AbortMultipartUpload"],
       ReadStepRecords: ["s3:GetObject"],
+      ReadTables: ["s3:GetObject"],
       ListResults: ["s3:ListBucket"],
       Cursors: ["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter"],
       CodeCommit: ["codecommit:GitPull"],
@@ -163,7 +170,7 @@ describe("every permission in the stack", () => {
       FailedRuns: ["sns:Publish"],
       Alarms: ["sns:Publish"],
     });
-    expect(allowed).toHaveLength(17);
+    expect(allowed).toHaveLength(18);
   });
 
   test("names its resources, except for the registry's login", () => {
@@ -171,13 +178,23 @@ describe("every permission in the stack", () => {
     expect(wildcards.map(({ Sid }) => Sid)).toEqual(["RegistryLogin"]);
   });
 
-  test("deletes nothing, and reads of the bucket only step records", () => {
+  test("deletes nothing, and reads of the bucket only step records, rows and its own tables", () => {
     expect(allowed.flatMap(({ Action }) => Action).filter((one) => /Delete|\*/.test(one))).toEqual([]);
     const read = allowed.filter(({ Action }) => Action.includes("s3:GetObject"));
     const results = `arn:${ref("data.aws_partition.account_partition.partition")}:s3:::git-diff-results-${ref("data.aws_caller_identity.account.account_id")}`;
-    expect(read.flatMap(({ Resource }) => Resource)).toEqual(
-      ["api", "legacy", "there"].map((name) => `${results}/${name}/_steps/*`),
-    );
+    const tables = [
+      ...[
+        "v1/*/month=*/all.parquet",
+        "v1/_progress/all.json",
+        "v1/_summary/month=*/all.json",
+        "report/all.html",
+      ],
+      ...["v1/README.md", "v1/contract.odcs.yaml"],
+    ];
+    expect(read.flatMap(({ Resource }) => Resource)).toEqual([
+      ...["api", "legacy", "there"].map((name) => `${results}/${name}/_*`),
+      ...tables.map((name) => `${results}/tables/${name}`),
+    ]);
   });
 
   test("is used by its service for this account alone", () => {
@@ -221,7 +238,11 @@ test("the worker accepts its environment", () => {
   });
   const container = template.container();
   const secrets = container.secrets as { name: string }[];
-  const given = [...container.environment, ...secrets.map(({ name }) => ({ name, value: "me:hunter2" }))];
+  expect(secrets.map(({ name }) => name)).toContain("PEOPLE_KEY");
+  const given = [
+    ...container.environment,
+    ...secrets.map(({ name }) => ({ name, value: "me:hunter2-hunter2" })),
+  ];
   const environment = Object.fromEntries(
     given.map(({ name, value }) => [
       name,
@@ -236,7 +257,7 @@ test("the worker accepts its environment", () => {
     ["/git-diff/api", "git-diff-results-123456789012/api", "main"],
     ["/git-diff/legacy", "git-diff-results-123456789012/legacy", undefined],
   ]);
-  const shared = expect.objectContaining({ password: "hunter2" });
+  const shared = expect.objectContaining({ password: "hunter2-hunter2" });
   expect(read.map(({ credentials }) => credentials)).toEqual([shared, shared, undefined]);
 });
 
@@ -315,9 +336,12 @@ test("every output has a description, and every collection and credential its co
   });
   const outputs = json.output ?? {};
   expect(Object.keys(outputs).sort()).toEqual([
+    "athena_console",
+    "athena_queries",
     "bucket_name",
     "cluster_name",
     "image",
+    "keep_people_key",
     "run_now",
     "security_group_ids",
     "set_credentials",
@@ -332,6 +356,9 @@ test("every output has a description, and every collection and credential its co
   });
   expect(outputs.subscribe_alarms?.value).toBe(
     `aws sns subscribe --region eu-west-1 --topic-arn ${ref("aws_sns_topic.alarms.arn")} --protocol email --notification-endpoint you@example.com`,
+  );
+  expect(outputs.keep_people_key?.value).toBe(
+    `aws ssm get-parameter --region eu-west-1 --name ${ref("aws_ssm_parameter.tables_people_key.name")} --with-decryption --query Parameter.Value --output text`,
   );
   expect(outputs.set_credentials?.value).toEqual({
     "github.com":

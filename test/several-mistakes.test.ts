@@ -53,7 +53,7 @@ describe("a configuration with several mistakes", () => {
       /^ {2}gitDiff: the policy for the bucket acme-diffs has \d+ bytes, .*; S3 allows 20480: /,
     );
     const most = Number(/use (\d+) collections at most$/.exec(problem)?.[1]);
-    expect(problems(configured(most + 2))).not.toEqual([]);
+    expect(problems(configured(most + 1))).not.toEqual([]);
     const template = new Template(configured(most));
     const stored = resolve(template, template.json.output.bucket_policy?.value);
     // What is computed is little more than what S3 will count.

@@ -4,6 +4,7 @@ import { dirname, join, relative } from "node:path";
 import type { Repository } from "../config/repository.ts";
 import type { TablesSettings } from "../config/tables.ts";
 import type { RowSettings } from "../lib/row-settings.ts";
+import { makeReport, writeReport } from "../report/write-report.ts";
 import type { RunReport } from "../run/report.ts";
 import type { ObjectStore, Stores } from "../stores/stores.ts";
 import type { TableRepository } from "../tables/table-repository.ts";
@@ -15,17 +16,24 @@ export interface Tables {
   /** Names its files. */
   readonly collection: string;
   readonly rows: RowSettings;
+  /** Where the report of them is. */
+  report(signal: AbortSignal): { readonly store: ObjectStore; readonly name: string };
+  /** Whether each run that adds something writes the report anew. */
+  readonly isReported: boolean;
   /** Returns how tables see a repository. */
   repository(repository: Repository, objects: ObjectStore): TableRepository;
 }
 
-/** The repositories whose chains a run has looked at, their objects, and the number of their newest step, if it is known. */
-export type Collected = Map<Repository, { readonly objects: ObjectStore; readonly last: number | undefined }>;
+/** The repositories whose chains a run has looked at, and the number of their newest step, if it is known. */
+export type Collected = Map<Repository, number | undefined>;
 
 /** Returns stores that note a repository's newest step: a cursor is written once for each. */
-export function noteNumbers(repository: Repository, stores: Stores, collected: Collected): Stores {
-  const { cursor, objects } = stores;
-  const note = (last: number | undefined) => void collected.set(repository, { objects, last });
+export function noteNumbers(
+  repository: Repository,
+  { cursor, objects }: Stores,
+  collected: Collected,
+): Stores {
+  const note = (last: number | undefined) => void collected.set(repository, last);
   return {
     objects,
     cursor: {
@@ -42,21 +50,30 @@ export function noteNumbers(repository: Repository, stores: Stores, collected: C
   };
 }
 
-/** Adds to the tables what they lack of a run's repositories. Reports a failure, and returns false then. */
+/**
+ * Adds to the tables what they lack of a run's repositories. Reports a failure, and returns false then.
+ * @param storesOf opens stores anew: those of a repository that has failed read nothing more
+ */
 export async function addToTables(
   tables: Tables | undefined,
   collected: Collected,
+  storesOf: (repository: Repository, signal: AbortSignal) => Stores,
   report: RunReport,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (tables === undefined || collected.size === 0 || signal.aborted) return true;
   const store = tables.store(signal);
   try {
-    const repositories = [...collected].map(([repository, { objects, last }]) => ({
-      ...tables.repository(repository, objects),
+    const repositories = [...collected].map(([repository, last]) => ({
+      ...tables.repository(repository, storesOf(repository, signal).objects),
       last,
     }));
-    await updateTables(store, tables.collection, repositories, tables.rows);
+    const { steps } = await updateTables(store, tables.collection, repositories, tables.rows);
+    if (steps > 0 && tables.isReported) {
+      const made = await makeReport(store, tables.collection);
+      const { store: place, name } = tables.report(signal);
+      if (made !== undefined) await writeReport(place, name, made);
+    }
     return true;
   } catch (error) {
     report.tablesFailed(store.address(""), error);
@@ -74,6 +91,8 @@ export function workerTables(
   const prefix = `${dirname(destination)}/`;
   return {
     store: (signal) => objects(destination, signal),
+    report: (signal) => ({ store: objects(destination, signal), name: `report/${collection}.html` }),
+    isReported: true,
     collection,
     rows,
     repository: ({ destination: of }, objects) => ({
@@ -97,6 +116,8 @@ export async function localTables(
   const { privacy, key } = rows.people;
   return {
     store: () => folderObjects(join(folder, "tables")),
+    report: () => ({ store: folderObjects(folder), name: "report.html" }),
+    isReported: false,
     collection: "local",
     rows: { ...rows, people: { privacy, key: key || (await localKey(join(folder, ".people-key"))) } },
     repository: ({ destination }, objects) => {

@@ -82,8 +82,8 @@ async function openLocal(args: Arguments, environment: Environment): Promise<Ope
     () => parseLockDays(args.options),
   );
   const folder = join(process.cwd(), "git-diffs");
-  // The command `tables` begins them. From then on, every run adds to them.
-  const isBegun = args.command === "tables" || existsSync(join(folder, "tables"));
+  // These commands begin them. From then on, every run adds to them.
+  const isBegun = ["tables", "report"].includes(args.command) || existsSync(join(folder, "tables"));
   const tables = isBegun ? await localTables(folder, rows, folderObjects) : undefined;
   return { repositories, settings, storesOf, identity: awsIdentity(), isGone, tables };
 }

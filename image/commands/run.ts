@@ -32,7 +32,7 @@ export async function run(call: Call): Promise<boolean> {
     return collect(repository, noted, settings, services, signal, onProgress);
   };
   const summary = await runAll(repositories, work, settings, services.hosts, signal, report);
-  const isAdded = await addToTables(tables, collected, report, signal);
+  const isAdded = await addToTables(tables, collected, storesOf, report, signal);
   report.summary(summary);
   return summary.failed.length === 0 && isAdded;
 }

@@ -9,10 +9,21 @@ import { updateTables } from "../tables/update.ts";
 import type { Call } from "./call.ts";
 import { hostsFor } from "./hosts-for.ts";
 import { open } from "./open.ts";
+import type { Tables } from "./open-tables.ts";
 import { writeLine } from "./write.ts";
 
 /** Adds to the tables everything that they lack of the repositories. */
 export async function makeTables(call: Call): Promise<boolean> {
+  return (await completeTables(call)) !== undefined;
+}
+
+/**
+ * Does that, and returns the tables and the names of the repositories in them. Reports every failure; undefined where there
+ * was one. @throws ConfigError
+ */
+export async function completeTables(
+  call: Call,
+): Promise<{ readonly tables: Tables; readonly names: readonly string[] } | undefined> {
   const { signal } = call;
   const { repositories, storesOf, tables, settings, identity } = await open(call);
   if (tables === undefined) throw new ConfigError(["No tables are configured: set TABLES_BUCKET."]);
@@ -33,18 +44,16 @@ export async function makeTables(call: Call): Promise<boolean> {
     writeEvent(writeLine, name, { tables: store.address(""), ...facts });
   try {
     const tabled = collected.map(([, table]) => table);
-    const { steps, failures } = await updateTables(store, tables.collection, tabled, {
-      ...tables.rows,
-      search: true,
-    });
+    const options = { ...tables.rows, search: true };
+    const { steps, failures } = await updateTables(store, tables.collection, tabled, options);
     for (const [repository, { name }] of collected) {
       const failure = failures.get(name);
       if (failure) event("failed", { ...nameOf(repository), ...explain(failure) });
     }
     event("tables", { steps });
-    return failures.size === 0;
+    return failures.size === 0 ? { tables, names: tabled.map(({ name }) => name) } : undefined;
   } catch (error) {
     event("failed", explain(error));
-    return false;
+    return undefined;
   }
 }

@@ -19,6 +19,7 @@ const commands = {
   collect: { operands: "REPO...", options: [] },
   verify: { operands: "REPO...", options: ["replay", "part", "lock-days", "tables"] },
   tables: { operands: "REPO...", options: [] },
+  report: { operands: "REPO...", options: ["since"] },
   mirror: { operands: "REPO...", options: [] },
   restore: { operands: "PLACE [DIR]", options: ["at", "step", "push", "exact"] },
   show: { operands: "PLACE REF:PATH", options: ["at", "step"] },
@@ -84,6 +85,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
 export const usage = `Usage: npm start -- [REPO...]
        npm start -- verify [--replay] [--tables] [--part N/T] [--lock-days N] [REPO | PLACE...]
        npm start -- tables [REPO...]
+       npm start -- report [--since TIME] [REPO...]
        npm start -- mirror [REPO...]
        npm start -- restore PLACE DIR [--at TIME | --step N]
        npm start -- restore PLACE [DIR] --push URL [--exact] [--at TIME | --step N]
@@ -104,6 +106,8 @@ The first time, everything is collected (a baseline).
   --lock-days  extends the Object Lock of everything in a mirror to N days from now, where less than half is left
   --tables   compares the tables with the records
   tables     begins tables in Parquet, or adds what they lack; from then on, each run adds to them
+  report     adds to the tables in the same way, and makes one page of them to look at: git-diffs/report.html
+  --since    the first month of the report, such as 2026-01, or 365d for so many days; default: 365d
   mirror     keeps all branches and tags, with every past state, in a bare repository that plain git can clone
   restore    makes a bare repository in DIR of the mirror in PLACE, a folder or s3://bucket/prefix, as it is or was
   --push     pushes that state to the repository at URL, and compares its refs afterwards

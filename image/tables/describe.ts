@@ -1,7 +1,7 @@
 import { type Column, type ColumnType, type TableName, tables } from "./schema.ts";
 
 /** What each table has a row for. */
-const rowOf: Readonly<Record<TableName, string>> = {
+export const rowOf: Readonly<Record<TableName, string>> = {
   steps: "a step: one diff, or a step without a change",
   commits: "a commit that a step brought; none for a baseline, which has no commit before it",
   files: "a file that a step changed",

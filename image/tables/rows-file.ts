@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { appendFile, writeFile } from "node:fs/promises";
-import { Readable } from "node:stream";
+import { pipeline, Readable } from "node:stream";
 import { createGunzip, gzipSync } from "node:zlib";
 import { rowsName } from "../chain/record.ts";
 import { StoreError } from "../lib/errors.ts";
@@ -91,7 +91,10 @@ export async function* readRows(
   let portion = none();
   let rest = "";
   try {
-    for await (const chunk of Readable.from(content()).pipe(createGunzip()).setEncoding("utf8")) {
+    const unpacked = createGunzip().setEncoding("utf8");
+    // Not by pipe(), which loses errors of what it reads.
+    pipeline(Readable.from(content()), unpacked, () => {});
+    for await (const chunk of unpacked) {
       const lines = (rest + chunk).split("\n");
       rest = lines.pop() ?? "";
       for (const line of lines) {

@@ -21,6 +21,7 @@ import {
 import { GetScheduleCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
 import { GetParameterCommand, PutParameterCommand } from "@aws-sdk/client-ssm";
 import type { Statement } from "../../modules/iam.ts";
+import { tableObjects } from "../../modules/results.ts";
 import { type Aws, startAws } from "../fixtures/aws.ts";
 import { missingPrograms } from "../fixtures/requirements.ts";
 import { IMAGE, repositories, SMALLEST } from "../fixtures/template.ts";
@@ -292,7 +293,13 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
         Sid: "ReadStepRecords",
         Effect: "Allow",
         Action: ["s3:GetObject"],
-        Resource: ["arn:aws:s3:::smallest-results-123456789012/api/_steps/*"],
+        Resource: ["arn:aws:s3:::smallest-results-123456789012/api/_*"],
+      },
+      {
+        Sid: "ReadTables",
+        Effect: "Allow",
+        Action: ["s3:GetObject"],
+        Resource: tableObjects("all").map((name) => `arn:aws:s3:::smallest-results-123456789012/${name}`),
       },
       {
         Sid: "ListResults",
@@ -388,7 +395,8 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     expect(named).toEqual([
       ...names.map((name) => `arn:aws:ssm:eu-west-1:123456789012:parameter/many/${name}`),
       "arn:aws:s3:::many-results-123456789012/*",
-      ...names.map((name) => `arn:aws:s3:::many-results-123456789012/${name}/_steps/*`),
+      ...names.map((name) => `arn:aws:s3:::many-results-123456789012/${name}/_*`),
+      ...tableObjects("daily").map((name) => `arn:aws:s3:::many-results-123456789012/${name}`),
       "arn:aws:s3:::many-results-123456789012",
     ]);
   });
@@ -413,8 +421,11 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
         name: "GIT_HTTP_CREDENTIALS_GIT_ACME_COM_8443",
         valueFrom: `${parameter}/_credentials/git.acme.com_8443`,
       },
+      { name: "PEOPLE_KEY", valueFrom: `${parameter}/_people-key` },
     ]);
-    expect(await secrets("many-daily")).toEqual([]);
+    expect(await secrets("many-daily")).toEqual([
+      { name: "PEOPLE_KEY", valueFrom: `${parameter}/_people-key` },
+    ]);
     const schedule = await aws.scheduler.send(
       new GetScheduleCommand({ GroupName: "many", Name: "many-hourly" }),
     );
@@ -424,11 +435,13 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
 
   test("leaves a credential that was set by hand alone, and keeps it out of the state", async () => {
     const Name = "/many/_credentials/git.acme.com_8443";
-    const value = async () => {
-      const { Parameter } = await aws.ssm.send(new GetParameterCommand({ Name, WithDecryption: true }));
-      return Parameter?.Value;
+    const value = async (name = Name) => {
+      const command = new GetParameterCommand({ Name: name, WithDecryption: true });
+      return (await aws.ssm.send(command)).Parameter?.Value ?? "";
     };
     expect(await value()).toBe("-");
+    const peopleKey = await value("/many/_people-key");
+    expect(peopleKey).toMatch(/^[A-Za-z0-9]{64}$/);
     await aws.ssm.send(
       new PutParameterCommand({ Name, Value: "me:hunter2", Type: "SecureString", Overwrite: true }),
     );
@@ -442,6 +455,10 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     await deployments.many.planNothing();
     expect(await value()).toBe("me:hunter2");
     expect(deployments.many.state).not.toContain("hunter2");
+    // The same of the secret of people's hashes, which Terraform makes once.
+    expect(await value("/many/_people-key")).toBe(peopleKey);
+    expect(await value("/kms/_people-key")).not.toBe(peopleKey);
+    expect(deployments.many.state).not.toContain(peopleKey);
   });
 
   test("uses a network that is there, without public addresses", async () => {
@@ -514,7 +531,7 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
 
   test("uses a bucket, a cluster, a topic and a secret that are there, and makes none of them", async () => {
     const addresses = await deployments.shared.terraform(["state", "list"]);
-    expect(addresses).not.toMatch(/aws_(s3_bucket|ecs_cluster|sns_topic|ssm_parameter)/);
+    expect(addresses).not.toMatch(/aws_(s3_bucket|ecs_cluster|sns_topic|ssm_parameter\.credentials)/);
     const policy = JSON.parse((await deployments.shared.outputs()).bucket_policy?.value ?? "");
     expect(policy.Statement[0]).toEqual({
       Sid: "PutResults",

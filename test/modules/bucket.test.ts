@@ -36,7 +36,7 @@ test.each([
 ])(
   "with a retention of %p days, objects expire accordingly, and incomplete uploads after one day",
   (resultRetentionDays, expiration) => {
-    const found = new Template({ ...SMALLEST, resultRetentionDays });
+    const found = new Template({ ...SMALLEST, resultRetentionDays, tables: false });
     expect(found.get("aws_s3_bucket_lifecycle_configuration.results_lifecycle").rule).toEqual([
       {
         id: "tidy",
@@ -74,7 +74,7 @@ test("S3 logs every access where a bucket is named for it", () => {
 });
 
 describe("a bucket that exists already", () => {
-  const existing = new Template({ ...SMALLEST, bucket: "acme-data/git/diffs" });
+  const existing = new Template({ ...SMALLEST, bucket: "acme-data/git/diffs", tables: false });
   const arn = `arn:${ref("data.aws_partition.account_partition.partition")}:s3:::acme-data`;
   const put = ["s3:PutObject", "s3:AbortMultipartUpload"];
 
@@ -132,7 +132,7 @@ describe("a mirror", () => {
     },
     { name: "docs", url: "https://github.com/acme/docs.git" },
   ];
-  const mirrored = new Template({ ...SMALLEST, repositories, resultRetentionDays: 90 });
+  const mirrored = new Template({ ...SMALLEST, repositories, resultRetentionDays: 90, tables: false });
   const bucket = `arn:${ref("data.aws_partition.account_partition.partition")}:s3:::git-diff-results-${ref("data.aws_caller_identity.account.account_id")}`;
 
   test("is told to the worker, which accepts it", () => {

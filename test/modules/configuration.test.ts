@@ -30,6 +30,7 @@ test("region and repositories are a complete configuration", () => {
     tags: {},
     image: "build",
     logRetentionDays: 30,
+    tables: { people: "hash", hunks: false },
     collections: [
       {
         name: "all",
@@ -83,6 +84,7 @@ test("every key is accepted", () => {
     logRetentionDays: 90,
     resultRetentionDays: 400,
     kmsKey: "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-1234abcd",
+    tables: { people: "omit", hunks: true },
     state: { bucket: "acme-state", key: "x/y.tfstate", region: "eu-west-1" },
     collections: [
       {

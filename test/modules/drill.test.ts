@@ -90,6 +90,7 @@ test("without a lock, a drill verifies alone; without parts, everything each tim
 test("the owner of an existing bucket locks it; the drill's role extends the locks, by the bucket's policy too", () => {
   const existing = new Template({
     ...SMALLEST,
+    tables: false,
     repositories: [api],
     lockDays: 30,
     drill,
@@ -220,7 +221,13 @@ test("S3 has no more rules than it allows for diffs that expire beside mirrors",
   const { collections: lists } = many(1_000);
   const [first] = lists[0]?.repositories ?? [];
   Object.assign(first ?? {}, { collect: ["mirror"] });
-  const limited = { ...SMALLEST, repositories: undefined, collections: lists, resultRetentionDays: 30 };
+  const limited = {
+    ...SMALLEST,
+    tables: false,
+    repositories: undefined,
+    collections: lists,
+    resultRetentionDays: 30,
+  };
   expect(
     Object.keys(new Template(limited).get("aws_s3_bucket_lifecycle_configuration.results_lifecycle")),
   ).toContain("rule");

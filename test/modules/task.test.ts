@@ -26,7 +26,7 @@ test("the task runs on Fargate with ARM64 and the configured size", () => {
 });
 
 test("the container has no privileges that it does not need", () => {
-  expect(new Template(SMALLEST).container()).toEqual({
+  expect(new Template({ ...SMALLEST, tables: false }).container()).toEqual({
     name: "worker",
     image: SMALLEST.image,
     essential: true,
@@ -67,6 +67,7 @@ test("the container has no privileges that it does not need", () => {
 test("the worker's role covers its own cursors, records and CodeCommit repositories", () => {
   const template = new Template({
     ...SMALLEST,
+    tables: false,
     repositories: undefined,
     collections: [
       {
@@ -143,6 +144,7 @@ test("a repository without a URL is in CodeCommit, in the stack's region", () =>
 test("credentials are shared by host or belong to one repository, and Terraform never reads them", () => {
   const template = new Template({
     ...SMALLEST,
+    tables: false,
     repositories: [
       { name: "web", url: `${github}/web.git`, credentials: "host" },
       { name: "api", url: `${github}/api.git`, credentials: "host" },
@@ -192,6 +194,7 @@ test("credentials are shared by host or belong to one repository, and Terraform 
 test("the execution role writes its own log streams, and reads the credentials of its own collection", () => {
   const template = new Template({
     ...SMALLEST,
+    tables: false,
     repositories: undefined,
     collections: [
       { name: "mine", repositories: [{ name: "web", url: `${github}/web.git`, credentials: "host" }] },
@@ -214,6 +217,7 @@ test("a secret that exists already is passed to the worker, which may read it an
   const kmsKey = "arn:aws:kms:eu-west-1:123456789012:key/1234";
   const template = new Template({
     ...SMALLEST,
+    tables: false,
     kmsKey,
     repositories: [
       { name: "api", url: `${github}/api.git`, credentials: `${secret}:token::` },
@@ -252,7 +256,7 @@ test("a secret that exists already is passed to the worker, which may read it an
 
 /** The container's variables but for those of every container. */
 function settings(gitDiff: object, collection?: string): Record<string, string> {
-  const { environment } = new Template({ ...SMALLEST, ...gitDiff }).container(collection);
+  const { environment } = new Template({ ...SMALLEST, tables: false, ...gitDiff }).container(collection);
   const always = ["AWS_REGION", "REPOSITORIES", "TMPDIR"];
   return Object.fromEntries(
     environment.flatMap(({ name, value }) => (always.includes(name) ? [] : [[name, value]])),
@@ -327,7 +331,7 @@ test("the worker uses the network's proxy, with a password only from a secret", 
     NO_PROXY: ".acme.com,10.0.0.1",
   });
   const arn = "arn:aws:ssm:eu-west-1:123456789012:parameter/shared/proxy";
-  const template = new Template({ ...SMALLEST, network: { ...network, proxy: arn } });
+  const template = new Template({ ...SMALLEST, tables: false, network: { ...network, proxy: arn } });
   expect(template.container().secrets).toEqual([{ name: "HTTPS_PROXY", valueFrom: arn }]);
   const read = template
     .statements("aws_iam_policy.task-all_execution_1")

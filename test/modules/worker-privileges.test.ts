@@ -157,6 +157,7 @@ function ways(): Record<string, string> {
     HTTPS_PROXY: proxy.url,
     NO_PROXY: "127.0.0.1",
     GIT_SSL_CAINFO: certificate.ca,
+    PEOPLE_KEY: "a key of more than sixteen characters",
     MAX_DIFF_BYTES: `${tooLarge}`,
   };
 }

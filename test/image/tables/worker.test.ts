@@ -79,6 +79,12 @@ test("the worker adds its steps to tables in the bucket, and an unchanged reposi
     },
   ]);
 
+  // The report is one of both months.
+  const report = await testbed.aws.body(target.bucket, "tables/report/daily.html");
+  expect(Buffer.from(report).toString().includes("<title>What changed, 2 Feb 2026</title>")).toBe(true);
+  const again = await target.run({ ...later, SCHEDULED_TIME: "2026-02-04T00:00:00Z" });
+  expect(again).toMatchObject({ status: 0 });
+
   testbed.aws.calls.length = 0;
   expect((await target.run(later)).events[0]).toMatchObject({ event: "unchanged" });
   const requests = testbed.aws.calls.map(({ path }) => path).filter((path) => path.includes("/tables/"));
@@ -90,6 +96,50 @@ test("the worker adds its steps to tables in the bucket, and an unchanged reposi
     steps: 2,
     notes: 0,
   });
+});
+
+test("a repository that fails keeps no other out of the tables", async () => {
+  const [good, bad] = [await testbed.repository("good"), await testbed.repository("bad")];
+  const target = await testbed.target(good, null);
+  const entry = (repository: typeof good, name: string) => ({
+    gitRepo: testbed.host.url(repository.path.split("/").at(-1) ?? ""),
+    parameterName: `/${target.bucket}/${name}`,
+    resultsBucket: `${target.bucket}/${name}`,
+  });
+  const many = {
+    ...tables(target),
+    GIT_REPO: "",
+    PARAMETER_NAME: "",
+    RESULTS_BUCKET: "",
+    REPOSITORIES: JSON.stringify([entry(good, "good"), entry(bad, "bad")]),
+  };
+  expect(await target.run(many)).toMatchObject({ status: 0 });
+  for (const repository of [good, bad]) {
+    await repository.write("new", "x\n");
+    await repository.commit();
+  }
+  // Its chain has been read when its diff is denied.
+  testbed.aws.fail({
+    operation: "PutObject",
+    path: "/bad/",
+    nth: "all",
+    how: { status: 403, code: "AccessDenied" },
+  });
+  const { status, events } = await target.run({ ...many, SCHEDULED_TIME: "2026-02-03T00:00:00Z" });
+  testbed.aws.clearFaults();
+  expect(status).toBe(1);
+  expect(events.filter(({ event }) => event === "failed")).toMatchObject([
+    { code: "store-denied", repository: expect.stringContaining("bad") },
+  ]);
+  expect(
+    await ask(
+      target,
+      "SELECT repository, count(*)::int AS steps FROM TABLE(steps) GROUP BY ALL ORDER BY ALL",
+    ),
+  ).toEqual([
+    { repository: "bad", steps: 1 },
+    { repository: "good", steps: 2 },
+  ]);
 });
 
 test("people are plain, or left out, where that is configured", async () => {

@@ -1,0 +1,93 @@
+import type { Since } from "../config/since.ts";
+import type { ObjectStore } from "../stores/stores.ts";
+import { tableFileName } from "../tables/month.ts";
+import { readTable } from "../tables/read-table.ts";
+import { addDays } from "./calendar.ts";
+import { overview } from "./overview.ts";
+import { page } from "./page.ts";
+import { type Summary, summarise } from "./summary.ts";
+
+/** What is read of each month. */
+const sources = ["steps", "commits", "files"] as const;
+
+interface StoredSummary {
+  /** The sizes of the files that it was made of, in bytes: each change makes another one. */
+  readonly of: readonly number[];
+  readonly summary: Summary;
+}
+
+/**
+ * Makes the report of a collection's tables. Reads anew only the months that have changed since the last report.
+ * @param store the folder of the tables
+ * @param since the month that it begins with; the last 365 days unless given
+ * @param named the repositories; all unless given
+ * @returns undefined where nothing has changed yet
+ * @throws StoreError
+ */
+export async function makeReport(
+  store: ObjectStore,
+  collection: string,
+  {
+    since = { days: 365 },
+    named,
+  }: { readonly since?: Since | undefined; readonly named?: ReadonlySet<string> | undefined } = {},
+): Promise<string | undefined> {
+  const sizes = new Map<string, number>();
+  for await (const { name, bytes } of store.list("v1/")) sizes.set(name, bytes);
+  const months = monthsOf([...sizes.keys()], collection);
+  const first = "month" in since ? since.month : monthBefore(months.at(-1), since.days);
+  const summaries: Summary[] = [];
+  for (const month of months.filter((month) => month >= first))
+    summaries.push(await readSummary(store, month, collection, sizes));
+  const found = overview(summaries, named);
+  return found && page(found);
+}
+
+/** Returns the months of which there are steps, in order. */
+function monthsOf(names: readonly string[], collection: string): string[] {
+  const found = names.flatMap(
+    (name) => /^v1\/steps\/month=(\d{4}-\d\d)\/(.*)\.parquet$/.exec(name)?.slice(1) ?? [],
+  );
+  const months = found.filter((_, index) => index % 2 === 0 && found[index + 1] === collection);
+  return months.sort();
+}
+
+/** Returns the month of so many days before a month begins. */
+const monthBefore = (month: string | undefined, days: number): string =>
+  month === undefined ? "" : addDays(`${month}-01`, -days).slice(0, 7);
+
+async function readSummary(
+  store: ObjectStore,
+  month: string,
+  collection: string,
+  sizes: ReadonlyMap<string, number>,
+): Promise<Summary> {
+  const name = `v1/_summary/month=${month}/${collection}.json`;
+  const of = sources.map((table) => sizes.get(tableFileName(table, month, collection)) ?? 0);
+  const stored = await store.get(name);
+  const known = parse(stored?.text);
+  if (known && JSON.stringify(known.of) === JSON.stringify(of)) return known.summary;
+  const summary = await summarise(async function* (table, columns) {
+    const file = await store.getBytes(tableFileName(table, month, collection));
+    if (file) yield* readTable(file.bytes, table, columns);
+  });
+  const details = { contentType: "application/json", metadata: {} };
+  await store.putIf(name, JSON.stringify({ of, summary } satisfies StoredSummary), stored?.etag, details);
+  return summary;
+}
+
+/** Stores a report in the place of the one before. @returns false where another run has written one meanwhile. @throws StoreError */
+export async function writeReport(store: ObjectStore, name: string, report: string): Promise<boolean> {
+  const stored = await store.get(name);
+  if (stored?.text === report) return true;
+  const details = { contentType: "text/html; charset=utf-8", metadata: {} };
+  return (await store.putIf(name, report, stored?.etag, details)) !== undefined;
+}
+
+function parse(text: string | undefined): StoredSummary | undefined {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { CollectedRepository } from "../../fixtures/collected-repository.ts";
+import { collectEveryChange } from "../../fixtures/every-change.ts";
+import { runWorker } from "../../fixtures/worker.ts";
+
+setDefaultTimeout(60_000);
+
+let collected: CollectedRepository;
+beforeAll(async () => {
+  // Without tables: the command begins them.
+  collected = await collectEveryChange((run) => ({ SCHEDULED_TIME: `2026-0${run + 1}-02T12:00:00Z` }));
+});
+afterAll(() => collected?.[Symbol.asyncDispose]());
+
+const report = (args: string[] = [], environment: Record<string, string> = {}) =>
+  runWorker(environment, {
+    cwd: collected.folder,
+    args: ["local", "report", ...args, collected.repository.path],
+  });
+const page = () => readFile(join(collected.folder, "git-diffs/report.html"), "utf8");
+const titleOf = (html: string) => /<title>(.*)<\/title>/.exec(html)?.[1];
+
+test("makes the tables and a page of them, and says where it is", async () => {
+  const { status, events } = await report();
+  expect(status).toBe(0);
+  const path = join(collected.folder, "git-diffs/report.html");
+  const html = await page();
+  expect(events).toMatchObject([
+    { event: "tables", steps: 4 },
+    { event: "report", report: path, bytes: Buffer.byteLength(html) },
+  ]);
+  expect(titleOf(html)).toBe("What changed, 2 Feb 2026 to 2 Apr 2026");
+  // People are hashed.
+  expect(html).not.toContain("<h2>People</h2>");
+  expect((await report()).status).toBe(0);
+  expect(await page()).toBe(html);
+});
+
+test("begins with the month that is asked for", async () => {
+  await report(["--since", "2026-03"]);
+  expect(titleOf(await page())).toBe("What changed, 2 Mar 2026 to 2 Apr 2026");
+  await report(["--since", "1d"]);
+  expect(titleOf(await page())).toBe("What changed, 2 Mar 2026 to 2 Apr 2026");
+  expect((await report(["--since", "2030-01-01"])).events).toMatchObject([
+    { event: "tables" },
+    { event: "failed", code: "report-empty" },
+  ]);
+  const { status, events } = await report(["--since", "yesterday"]);
+  expect(status).toBe(2);
+  expect(events[0]?.problems).toEqual([
+    '--since is "yesterday"; write 365d for the last 365 days, or a month such as 2026-01.',
+  ]);
+});
+
+test("shows people only where they are plain", async () => {
+  const plain = await collectEveryChange(
+    (run) => ({ SCHEDULED_TIME: `2026-01-0${run + 1}T12:00:00Z`, PEOPLE: "plain" }),
+    {
+      tables: true,
+    },
+  );
+  const { status } = await runWorker(
+    {},
+    { cwd: plain.folder, args: ["local", "report", plain.repository.path] },
+  );
+  expect(status).toBe(0);
+  const html = await readFile(join(plain.folder, "git-diffs/report.html"), "utf8");
+  expect(html).toContain("<h2>People</h2>");
+  expect(html).toMatch(/<td>[^<@]*Author[^<@]*<td class=n>3/i);
+  await plain[Symbol.asyncDispose]();
+});
