@@ -5,11 +5,7 @@ import { beginAt, environment, note, runWorker, type Setting } from "./setting.t
 
 /** Collects many small repositories of one host in one run: some that changed, and some that did not. */
 export async function collectFleets(setting: Setting): Promise<void> {
-  const repository = await makeRepository({ path: join(setting.root, "small") });
-  for (let file = 0; file < 20; file++) await repository.write(`file-${file}.txt`, `${file}\n`.repeat(50));
-  const from = await repository.commit();
-  await repository.write("file-1.txt", "changed\n");
-  const to = await repository.commit();
+  const { from, to } = await makeSmall(setting.root);
   console.log(
     "\n| repositories of one host | time | CPU, git included | memory of the worker |\n|---|---:|---:|---:|",
   );
@@ -19,7 +15,7 @@ export async function collectFleets(setting: Setting): Promise<void> {
     [10_000, "unchanged", to],
   ] as const) {
     note(`Collecting ${number} small repositories, ${state}`);
-    const { seconds, cpuSeconds, memoryBytes } = await collect(setting, number, at);
+    const { seconds, cpuSeconds, memoryBytes } = await collect(setting, number, at, at.slice(0, 7));
     const cells = [
       `${number.toLocaleString("en")} ${state}`,
       `${seconds.toFixed(1)} s`,
@@ -29,18 +25,64 @@ export async function collectFleets(setting: Setting): Promise<void> {
   }
 }
 
-async function collect(setting: Setting, number: number, at: string) {
+/** Collects the same number of repositories with a change, with tables and without, in turns. Prints the medians. */
+export async function compareTables(setting: Setting, number = 1_000, times = 3): Promise<void> {
+  const { from } = await makeSmall(setting.root);
+  const ways = { "without tables": {}, "with tables and a report": tables(setting) };
+  const seconds = new Map<string, number[]>(Object.keys(ways).map((name) => [name, []]));
+  for (let time = 0; time < times; time++) {
+    for (const [name, more] of Object.entries(ways)) {
+      note(`Collecting ${number} small repositories ${name}`);
+      const { cpuSeconds } = await collect(setting, number, from, `${name.replace(/ .*/, "")}-${time}`, more);
+      seconds.get(name)?.push(cpuSeconds);
+    }
+  }
+  console.log(
+    `\n| ${number.toLocaleString("en")} repositories with a change | CPU, git included |\n|---|---:|`,
+  );
+  for (const [name, all] of seconds)
+    console.log(`| ${name} | ${all.sort((a, b) => a - b)[Math.floor(times / 2)]?.toFixed(1)} s |`);
+}
+
+const tables = ({ bucket }: Setting) => ({
+  TABLES_BUCKET: `${bucket}/tables`,
+  PEOPLE_KEY: "a key of more than sixteen characters",
+});
+
+/** Makes the repository that they all are, with two commits. */
+async function makeSmall(root: string): Promise<{ from: string; to: string }> {
+  const repository = await makeRepository({ path: join(root, "small") });
+  for (let file = 0; file < 20; file++) await repository.write(`file-${file}.txt`, `${file}\n`.repeat(50));
+  const from = await repository.commit();
+  await repository.write("file-1.txt", "changed\n");
+  return { from, to: await repository.commit() };
+}
+
+async function collect(
+  setting: Setting,
+  number: number,
+  at: string,
+  turn: string,
+  more: Readonly<Record<string, string>> = {},
+) {
   const { aws, bucket, folder, host, root } = setting;
   const entries = [];
+  const numbers: Record<string, number> = {};
   for (let index = 0; index < number; index++) {
-    const name = `${at.slice(0, 7)}-${number}-${index}`;
+    const name = `${turn}-${number}-${index}`;
     await symlink(join(root, "small"), join(root, name));
     const [parameterName, resultsBucket] = [`/bench/${name}`, `${bucket}/${name}`];
     await beginAt({ aws }, parameterName, resultsBucket, at);
     entries.push({ gitRepo: host.url(name), parameterName, resultsBucket });
+    numbers[name] = 1;
   }
+  // The tables have the steps of the day before.
+  await fetch(`${aws.motoEndpoint}/${bucket}/tables/v1/_progress/${turn}.json`, {
+    method: "PUT",
+    body: JSON.stringify(numbers),
+  });
   const { GIT_REPO: _, PARAMETER_NAME: __, RESULTS_BUCKET: ___, ...rest } = environment(setting, 0);
   const REPOSITORIES_FILE = join(folder, "repositories.json");
   await Bun.write(REPOSITORIES_FILE, JSON.stringify(entries));
-  return runWorker(setting, { ...rest, REPOSITORIES_FILE });
+  return runWorker(setting, { ...rest, ...more, COLLECTION: turn, REPOSITORIES_FILE });
 }

@@ -68,9 +68,9 @@ export async function collect(
         countBinaryFiles: async (from, to) => countBinaryFiles((await openSource()).scratch, from, to),
         canonicalTree: async (tree) => canonicalTree((await openSource()).scratch, tree),
         ...(rows && {
-          async gatherRows(to) {
+          async gatherRows() {
             const { scratch } = await openSource();
-            return gatherRows(scratch, to, rows, `${scratch.directory}/rows`);
+            return gatherRows(scratch, rows, `${scratch.directory}/rows`);
           },
         }),
         gitVersion: services.gitVersion,

@@ -37,6 +37,6 @@ export interface StepSource {
   /** Returns the id that a tree of that step has once git writes it anew, if that is another one. @throws GitError */
   canonicalTree(tree: string): Promise<string | undefined>;
   /** Begins to gather the rows of that step. Undefined where no tables are made. */
-  gatherRows?(to: string): Promise<Gatherer>;
+  gatherRows?(): Promise<Gatherer>;
   gitVersion(): Promise<string>;
 }

@@ -21,7 +21,7 @@ export async function storeDiff(
   const { record } = claim;
   const store = async () => {
     for (;;) {
-      const rows = await context.steps.gatherRows?.(record.to);
+      const rows = await context.steps.gatherRows?.();
       const counted = await streamToStore(context, claim.record, kindOf(record, fetched), rows);
       if (counted !== "taken") return { counted, rows };
       // The record first, so that no run takes the other object for this step's diff.
@@ -69,7 +69,7 @@ export async function addFacts(
   stored: StepResult,
 ): Promise<StepResult | undefined> {
   const { steps, settings } = context;
-  const rows = await steps.gatherRows?.(record.to);
+  const rows = await steps.gatherRows?.();
   const diff = countDiff(
     steps.diff(record.from, record.to, record.binary),
     settings.maxDiffBytes,
@@ -86,10 +86,11 @@ export async function addFacts(
 async function storeRows(
   { stores }: Context,
   { number }: ClaimedStep,
-  { history }: Fetched,
+  { history, mailmap }: Fetched,
   rows: Gatherer | undefined,
 ): Promise<Pick<StepResult, "rows">> {
-  return rows ? { rows: await rows.store(stores.objects, number, history?.ids()) } : {};
+  if (rows === undefined) return {};
+  return { rows: await rows.store(stores.objects, number, { commits: history?.contents(), mailmap }) };
 }
 
 const isSame = (stored: StepResult, { bytes, sha256 }: DiffStatistics): boolean =>

@@ -9,6 +9,7 @@ import type { RunReport } from "../run/report.ts";
 import type { ObjectStore, Stores } from "../stores/stores.ts";
 import type { TableRepository } from "../tables/table-repository.ts";
 import { updateTables } from "../tables/update.ts";
+import type { Collected } from "./collected.ts";
 
 /** Where a run's tables are, and how it makes them. */
 export interface Tables {
@@ -22,32 +23,6 @@ export interface Tables {
   readonly isReported: boolean;
   /** Returns how tables see a repository. */
   repository(repository: Repository, objects: ObjectStore): TableRepository;
-}
-
-/** The repositories whose chains a run has looked at, and the number of their newest step, if it is known. */
-export type Collected = Map<Repository, number | undefined>;
-
-/** Returns stores that note a repository's newest step: a cursor is written once for each. */
-export function noteNumbers(
-  repository: Repository,
-  { cursor, objects }: Stores,
-  collected: Collected,
-): Stores {
-  const note = (last: number | undefined) => void collected.set(repository, last);
-  return {
-    objects,
-    cursor: {
-      async read() {
-        const found = await cursor.read();
-        note(found?.version || undefined);
-        return found;
-      },
-      async move(from, to) {
-        await cursor.move(from, to);
-        note(undefined);
-      },
-    },
-  };
 }
 
 /**
@@ -64,10 +39,7 @@ export async function addToTables(
   if (tables === undefined || collected.size === 0 || signal.aborted) return true;
   const store = tables.store(signal);
   try {
-    const repositories = [...collected].map(([repository, last]) => ({
-      ...tables.repository(repository, storesOf(repository, signal).objects),
-      last,
-    }));
+    const repositories = collected.tabled(tables.repository, (repository) => storesOf(repository, signal));
     const { steps } = await updateTables(store, tables.collection, repositories, tables.rows);
     if (steps > 0 && tables.isReported) {
       const made = await makeReport(store, tables.collection);

@@ -14,7 +14,7 @@ const changesBetweenCollections = 50_000;
 /** What a diff needs besides the two commits and their folders. */
 export interface NeededFiles {
   readonly ids: IdSet;
-  /** The `.gitattributes` that shape the diff. Their ids are among the ids. */
+  /** The `.gitattributes` that shape the diff, and the `.mailmap`. Their ids are among the ids. */
   readonly attributes: readonly AttributesFile[];
 }
 
@@ -36,7 +36,7 @@ export async function listNeededFiles(
   };
   const [, found] = await settleAll(listChanges(), findAttributes(scratch, to, [mailmapName]));
   for (const { id } of found) ids.add(id);
-  return { ids, attributes: found.filter(({ path }) => path !== mailmapName) };
+  return { ids, attributes: found };
 }
 
 /** Fetches files by their ids. @throws GitError, LimitError */

@@ -1,6 +1,6 @@
-import { findAttributes, writeAttributes } from "../git/attributes.ts";
+import { type AttributesFile, findAttributes, mailmapName, writeAttributes } from "../git/attributes.ts";
 import { type Commit, readCommits } from "../git/commits.ts";
-import { openObjectReader } from "../git/objects.ts";
+import { type ObjectReader, openObjectReader } from "../git/objects.ts";
 import { GitError, isRefusal } from "../lib/errors.ts";
 import { emptyTree } from "../lib/object-id.ts";
 import { settleAll } from "../lib/settle.ts";
@@ -17,6 +17,8 @@ export interface Fetched {
   readonly history: History | undefined;
   readonly fromTree: string;
   readonly toTree: string;
+  /** The `.mailmap` of `to`: the proper names of people. */
+  readonly mailmap: string | undefined;
 }
 
 /** The result of one attempt. `idsRefused`: another request for these ids would be refused again. */
@@ -67,13 +69,19 @@ async function tryStrategy(attempt: Attempt, strategy: Strategy, ends: Ends): Pr
     const { ids, attributes } =
       before && reached === "blobless"
         ? await listNeededFiles(scratch, before.id, to)
-        : { ids: undefined, attributes: await findAttributes(scratch, to) };
+        : { ids: undefined, attributes: await findAttributes(scratch, to, [mailmapName]) };
     // The files first: they take longest.
     const [, history] = await settleAll(
       ids && fetchFiles(attempt, ids),
       before && historyOf(attempt, before, after),
     );
-    await writeAttributes(scratch, objects, attributes);
+    const isMailmap = ({ path }: AttributesFile) => path === mailmapName;
+    await writeAttributes(
+      scratch,
+      objects,
+      attributes.filter((file) => !isMailmap(file)),
+    );
+    const mailmap = attributes.find(isMailmap);
     return {
       result: "fetched",
       fetched: {
@@ -81,12 +89,24 @@ async function tryStrategy(attempt: Attempt, strategy: Strategy, ends: Ends): Pr
         history,
         fromTree: before?.tree ?? emptyTree,
         toTree: after.tree,
+        mailmap: mailmap && (await readText(objects, mailmap.id)),
       },
     };
   } catch (error) {
     if (!isRefusal(error)) throw error;
     return classify(error, ends, (await attempt.connection.features()).anyObject);
   }
+}
+
+/** No honest one is larger. It has to be in memory. */
+const largestMailmap = 4 * 1024 * 1024;
+
+/** Undefined where the file is too large, or was not sent. */
+async function readText(objects: ObjectReader, id: string): Promise<string | undefined> {
+  const [info] = await objects.info([id]);
+  if (info === undefined || info.bytes > largestMailmap) return undefined;
+  for await (const { content } of objects.contents([id]))
+    return Buffer.concat(await Array.fromAsync(content)).toString();
 }
 
 /** What git-upload-pack says where its repository lacks an object. */

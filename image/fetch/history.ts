@@ -1,6 +1,8 @@
 import { type Commit, readCommits } from "../git/commits.ts";
 import type { StoredPack } from "../git/index-pack.ts";
+import { openObjectReader } from "../git/objects.ts";
 import { readPackIds } from "../git/pack-index.ts";
+import type { ScratchRepository } from "../git/scratch-repository.ts";
 import { type GitError, isRefusal } from "../lib/errors.ts";
 import { type Attempt, receive } from "./source.ts";
 
@@ -9,18 +11,21 @@ export interface History {
   readonly descends: boolean;
   /** The number of commits that `to` has and `from` has not. */
   readonly commits: number;
-  /** Streams the ids of these commits, maybe among others, while the scratch repository has what was fetched. */
-  ids(): AsyncIterable<readonly string[]>;
+  /** Streams these commits, while the scratch repository has what was fetched. @throws GitError */
+  contents(): AsyncIterable<readonly Commit[]>;
 }
+
+/** Of commits that are kept in memory, so that no process has to read them again. */
+const mostBytes = 1024 * 1024;
 
 /** Returns the history of a step of one commit, which the commit itself shows. */
 export const singleCommit = (from: Commit, to: Commit): History | undefined =>
   to.parents.length === 1 && to.parents[0] === from.id
-    ? { descends: true, commits: 1, ids: () => only(to.id) }
+    ? { descends: true, commits: 1, contents: () => only([to]) }
     : undefined;
 
-async function* only(id: string) {
-  yield [id];
+async function* only(commits: readonly Commit[]) {
+  yield commits;
 }
 
 /**
@@ -47,22 +52,33 @@ export async function fetchHistory(attempt: Attempt, from: string, to: string): 
 
 /** Reads the history from a pack. Undefined where the host did not apply the filter: then it may have omitted commits too. */
 async function readHistory(
-  { objects }: Attempt,
+  { objects, scratch }: Attempt,
   between: StoredPack,
   from: string,
   commitsAlone: boolean,
 ): Promise<History | undefined> {
   let [commits, descends] = [0, false];
+  let kept: Commit[] | undefined = [];
+  let bytes = 0;
   for await (const ids of portions(readPackIds(between.index))) {
     const found = await readCommits(objects, ids);
     // Dulwich 1.2 sends files instead of commits.
     if (commitsAlone && found.length < ids.length) return undefined;
-    for (const { parents } of found) {
+    for (const { parents, content } of found) {
       commits++;
+      bytes += content.length;
       descends ||= parents.includes(from);
     }
+    if (bytes > mostBytes) kept = undefined;
+    else kept?.push(...found);
   }
-  return { descends, commits, ids: () => portions(readPackIds(between.index)) };
+  const all = kept;
+  return { descends, commits, contents: () => (all ? only(all) : readAgain(scratch, between)) };
+}
+
+async function* readAgain(scratch: ScratchRepository, { index }: StoredPack): AsyncGenerator<Commit[]> {
+  await using objects = openObjectReader(scratch);
+  for await (const ids of portions(readPackIds(index))) yield await readCommits(objects, ids);
 }
 
 async function* portions(ids: AsyncIterable<string>): AsyncGenerator<string[]> {

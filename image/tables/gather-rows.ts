@@ -1,6 +1,4 @@
 import type { LineHandlers } from "../diff/sections.ts";
-import { mailmapName } from "../git/attributes.ts";
-import { openObjectReader } from "../git/objects.ts";
 import type { ScratchRepository } from "../git/scratch-repository.ts";
 import type { RowSettings } from "../lib/row-settings.ts";
 import type { ObjectStore } from "../stores/stores.ts";
@@ -21,7 +19,13 @@ export interface Gatherer {
   store(
     objects: ObjectStore,
     number: number,
-    commits: AsyncIterable<readonly string[]> | undefined,
+    found: {
+      /** The commits between the two; undefined for a baseline. */
+      readonly commits:
+        | AsyncIterable<readonly { readonly id: string; readonly content: Buffer }[]>
+        | undefined;
+      readonly mailmap: string | undefined;
+    },
   ): Promise<RowsFacts>;
 }
 
@@ -29,12 +33,10 @@ export interface Gatherer {
 const rowsAtOnce = 10_000;
 
 /**
- * @param scratch holds the step's commits, and in its work tree the `.gitattributes` of the newer one
- * @param to the newer one, whose `.mailmap` applies where it was fetched
+ * @param scratch has in its work tree the `.gitattributes` of the newer commit
  */
 export async function gatherRows(
   scratch: ScratchRepository,
-  to: string,
   settings: RowSettings,
   path: string,
 ): Promise<Gatherer> {
@@ -70,30 +72,18 @@ export async function gatherRows(
   return {
     lines,
     flush,
-    async store(objects, number, commits) {
+    async store(objects, number, { commits, mailmap = "" }) {
       end();
       await flush();
       if (gathered.length > 0) await write(gathered);
       await writeHunks();
-      await using reader = openObjectReader(scratch);
-      const mailmap = await readFile(reader, `${to}:${mailmapName}`);
       const known = openPeople(settings.people, parseMailmap(mailmap));
-      for await (const ids of commits ?? []) {
-        const rows = [];
-        for await (const { id, type, content } of reader.contents(ids)) {
-          const parts = await Array.fromAsync(content);
-          if (type === "commit") rows.push(commitRow(id, Buffer.concat(parts), known));
-        }
-        await file.write(rows.map((row) => ({ table: "commits", row })));
+      for await (const portion of commits ?? []) {
+        await file.write(
+          portion.map(({ id, content }) => ({ table: "commits", row: commitRow(id, content, known) })),
+        );
       }
       return file.store(objects, number);
     },
   };
-}
-
-async function readFile(reader: ReturnType<typeof openObjectReader>, name: string): Promise<string> {
-  for await (const { content } of reader.contents([name])) {
-    return Buffer.concat(await Array.fromAsync(content)).toString();
-  }
-  return "";
 }

@@ -22,7 +22,7 @@ export interface TableFile {
 const stepsKey = "steps";
 
 /** In one row group, which is in memory before it is written. */
-const rowsAtOnce = 50_000;
+const rowsAtOnce = 20_000;
 
 /** Readers read each row group by requests of its own. More small ones than these are written anew as large ones. */
 export const mostSmallGroups = 64;
@@ -40,7 +40,8 @@ export async function openTableFile(
   const names = Object.keys(columns);
   const stored = file && readFooter(file);
   if (file && !stored?.columns.every((name, index) => name === names[index])) return undefined;
-  const writer = new ByteWriter((file?.length ?? 0) + 64 * 1024);
+  const writer = new ByteWriter(64 * 1024);
+  let kept: Buffer = Buffer.alloc(0);
   const parquet = new ParquetWriter({
     writer,
     schema: parquetSchema(columns),
@@ -63,18 +64,22 @@ export async function openTableFile(
   const add = (rows: readonly AnyRow[]) => {
     for (const row of rows) {
       waiting.push(row);
-      if (waiting.length === rowsAtOnce) write();
+      if (waiting.length < rowsAtOnce) continue;
+      write();
+      // Bun alone would let the memory of so many rows grow.
+      Bun.gc(true);
     }
   };
   if (file && stored) {
     const { groups } = stored;
-    const kept = stored.columns.length < names.length ? 0 : keptGroups(groups);
-    // The writer has begun the file, so its first bytes are there.
-    writer.appendBytes(file.subarray(writer.offset, startOf(groups[kept]) ?? stored.end));
-    // Not promised by the writer's interface, and so its version is pinned: it goes on after these.
-    parquet.row_groups = groups.slice(0, kept);
+    const count = stored.columns.length < names.length ? 0 : keptGroups(groups);
+    kept = file.subarray(0, startOf(groups[count]) ?? stored.end);
+    // Not promised by the writer's interface, and so its version is pinned: it goes on after these bytes and row groups.
+    writer.index = 0;
+    writer.offset = kept.length;
+    parquet.row_groups = groups.slice(0, count);
     parquet.num_rows = parquet.row_groups.reduce((sum, { num_rows }) => sum + num_rows, 0n);
-    for await (const rows of readTable(file, table, names, kept)) add(rows);
+    for await (const rows of readTable(file, table, names, count)) add(rows);
   }
   return {
     steps: stored?.steps ?? [],
@@ -83,7 +88,7 @@ export async function openTableFile(
       write();
       parquet.kvMetadata = [{ key: stepsKey, value: JSON.stringify(steps) }];
       parquet.finish();
-      return Buffer.from(writer.getBytes());
+      return Buffer.concat([kept, writer.getBytes()]);
     },
   };
 }
@@ -104,8 +109,7 @@ function startOf(group: RowGroup | undefined): number | undefined {
 
 function readFooter(file: Buffer) {
   try {
-    const bytes = file.buffer.slice(file.byteOffset, file.byteOffset + file.length) as ArrayBuffer;
-    const { schema, row_groups, metadata_length, key_value_metadata } = parquetMetadata(bytes);
+    const { schema, row_groups, metadata_length, key_value_metadata } = parquetMetadata(file);
     const steps = key_value_metadata?.find(({ key }) => key === stepsKey)?.value;
     if (steps === undefined) return undefined;
     return {

@@ -14,8 +14,11 @@ export async function* readTable(
   columns: readonly string[] = Object.keys(tables[table]),
   firstGroup = 0,
 ): AsyncGenerator<AnyRow[]> {
-  const file = toArrayBuffer(content);
-  const metadata = parquetMetadata(file);
+  const metadata = parquetMetadata(content);
+  const file = {
+    byteLength: content.length,
+    slice: (start: number, end?: number) => toArrayBuffer(content.subarray(start, end)),
+  };
   const types = Object.fromEntries(Object.entries(tables[table]).map(([name, { type }]) => [name, type]));
   const stored = parquetSchema(metadata).children.map(({ element }) => element.name);
   let rowStart = 0;

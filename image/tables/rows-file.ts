@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { appendFile, writeFile } from "node:fs/promises";
+import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { pipeline, Readable } from "node:stream";
 import { createGunzip, gzipSync } from "node:zlib";
 import { rowsName } from "../chain/record.ts";
@@ -40,6 +40,8 @@ export interface RowsFile {
   store(objects: ObjectStore, number: number): Promise<RowsFacts>;
 }
 
+const smallBytes = 4 * 1024 * 1024;
+
 /** @param hunks whether there are rows of hunks */
 export async function openRowsFile(path: string, hunks: boolean): Promise<RowsFile> {
   await writeFile(path, "");
@@ -60,7 +62,9 @@ export async function openRowsFile(path: string, hunks: boolean): Promise<RowsFi
       const sha256 = hash.digest("hex");
       const name = rowsName(number, sha256);
       const details = { contentType: "application/gzip", metadata: {} };
-      await objects.put(name, createReadStream(path) as AsyncIterable<Uint8Array>, details);
+      // Most are small, and stored by one request. The name is that of the content: what is there already is the same.
+      if (counts.bytes <= smallBytes) await objects.putIf(name, await readFile(path), undefined, details);
+      else await objects.put(name, createReadStream(path) as AsyncIterable<Uint8Array>, details);
       return { name, sha256, ...counts, hunks: hunks ? counts.hunks : undefined };
     },
   };
