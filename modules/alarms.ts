@@ -88,7 +88,8 @@ export class Alarms extends Construct {
       alarmName: notStarted,
       alarmDescription: `EventBridge could not start a run. The newest message in the queue ${deadLetterQueue} contains the request, or the push, and the error. The next run collects what this one missed.`,
       namespace: "AWS/SQS",
-      // Those that arrive, not those that lie there: a second one is told although the first was not deleted.
+      // Counts the messages that arrive, not those that are in the queue: so a second one raises the alarm although the first
+      // was not deleted.
       metricName: "NumberOfMessagesSent",
       dimensions: { QueueName: deadLetterQueue },
       statistic: "Sum",

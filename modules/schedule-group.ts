@@ -2,7 +2,6 @@ import { SchedulerScheduleGroup } from "@cdktf/provider-aws/lib/scheduler-schedu
 import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { SqsQueuePolicy } from "@cdktf/provider-aws/lib/sqs-queue-policy";
 import { Construct } from "constructs";
-
 import { policyDocument } from "./iam.ts";
 
 export interface ScheduleGroupProps {
@@ -14,8 +13,8 @@ export interface ScheduleGroupProps {
 export class ScheduleGroup extends Construct {
   readonly name: string;
   readonly arn: string;
-  private readonly queueUrl: string;
   readonly deadLetters: { readonly name: string; readonly arn: string };
+  private readonly queueUrl: string;
 
   constructor(scope: Construct, id: string, props: ScheduleGroupProps) {
     super(scope, id);
