@@ -28,7 +28,8 @@ export function folderObjects(folder: string): ObjectStore {
     unlessTaken(async () => {
       await using _ = await lock(join(folder, "_unfinished", `${basename(name)}.lock`));
       if ((await getBytes(name))?.etag !== etag) return false;
-      return write(name, toStream(content), rename);
+      // Awaited here: a lock ends where its block ends.
+      return await write(name, toStream(content), rename);
     });
   /** Runs `work`, and turns the system's errors into StoreErrors. */
   const mapErrors = async <T>(name: string, work: () => Promise<T>): Promise<T> => {

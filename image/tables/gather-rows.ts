@@ -83,7 +83,8 @@ export async function gatherRows(
           portion.map(({ id, content }) => ({ table: "commits", row: commitRow(id, content, known) })),
         );
       }
-      return file.store(objects, number);
+      // Awaited here: until the reader is closed, nobody else would see it fail.
+      return await file.store(objects, number);
     },
   };
 }
