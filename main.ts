@@ -166,7 +166,7 @@ export class GitDiff extends TerraformStack {
         "Commands that set the user and password for a git host or a repository",
         Object.fromEntries(
           [...credentials.secrets.values()].flatMap(({ key, name }) =>
-            name ? [[key, setCommand(region, name, kmsKey)]] : [],
+            name ? [[key, setCommand(region, name, kmsKey, "user:password")]] : [],
           ),
         ),
       ],
@@ -177,9 +177,12 @@ export class GitDiff extends TerraformStack {
         ],
         athena_queries: ["Queries to begin with", exampleQueries(tables.database)],
         ...(tables.peopleKey && {
-          keep_people_key: [
-            "The command that shows the secret of people's hashes, to keep it: with another one, people have other hashes",
-            showCommand(region, tables.peopleKey.name),
+          people_key: [
+            "Commands that show the secret of people's hashes, to keep it, and set it: with another one, people have other hashes",
+            {
+              show: showCommand(region, tables.peopleKey.name),
+              set: setCommand(region, tables.peopleKey.name, kmsKey, "KEY"),
+            },
           ],
         }),
       }),

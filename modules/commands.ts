@@ -18,10 +18,15 @@ export function runCommand(
   ].join(" ");
 }
 
-/** Returns the command that sets a credential. Without `--key-id`, overwriting would go back to the account's own key. */
-export function setCommand(region: string, parameter: string, kmsKey: string | undefined): string {
+/** Returns the command that sets a secret. Without `--key-id`, overwriting would go back to the account's own key. */
+export function setCommand(
+  region: string,
+  parameter: string,
+  kmsKey: string | undefined,
+  value: string,
+): string {
   const key = kmsKey ? ` --key-id ${kmsKey}` : "";
-  return `aws ssm put-parameter --region ${region} --name ${parameter} --type SecureString${key} --overwrite --value 'user:password'`;
+  return `aws ssm put-parameter --region ${region} --name ${parameter} --type SecureString${key} --overwrite --value '${value}'`;
 }
 
 /** Returns the command that shows a secret. */

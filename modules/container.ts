@@ -95,7 +95,7 @@ function environment(props: ContainerProps): { name: string; value: string }[] {
     ...(tables && {
       [variables.tablesBucket]: tablesPlace(results),
       [variables.collection]: collection.name,
-      [variables.people]: tables.people,
+      [variables.people]: tables.people === "hash" ? undefined : tables.people,
       [variables.tablesHunks]: tables.hunks || undefined,
     }),
     [variables.repositories]: JSON.stringify(

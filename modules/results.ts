@@ -50,21 +50,16 @@ export function resultStatements(
   // Composed instead of read from the bucket: `packPolicies` needs to know the length.
   const arn = `arn:${partition}:s3:::${name}`;
   const ofTables = tables.map((object) => `${arn}/${prefix}${object}`);
-  // Their rows too. All that a worker keeps beside diffs begins so.
+  // Their rows too, in `_rows/`. One ARN covers both, as a role can hardly list two for each of 300 repositories.
   const records = tables.length > 0 ? "_*" : "_steps/*";
   return [
     {
       Sid: "PutResults",
       Effect: "Allow",
       Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
-      Resource: isShared
-        ? repositories
-            .flatMap((repository) => [
-              ...(hasDiffs(repository) ? [`${arn}/${prefix}${repository.name}/*`] : []),
-              ...(hasMirror(repository) ? [`${arn}/${prefix}${repository.name}.git/*`] : []),
-            ])
-            .concat(ofTables)
-        : [`${arn}/${prefix}*`],
+      Resource: (isShared ? repositories.flatMap(objectsOf) : objectsOfAny(repositories, tables.length > 0))
+        .map((object) => `${arn}/${prefix}${object}`)
+        .concat(ofTables),
     },
     {
       Sid: "ReadStepRecords",
@@ -87,6 +82,18 @@ export function resultStatements(
     { Sid: "ListResults", Effect: "Allow", Action: ["s3:ListBucket"], Resource: [arn] },
   ];
 }
+
+/** Returns what is stored of a repository. */
+const objectsOf = (repository: Repository): string[] => [
+  ...(hasDiffs(repository) ? [`${repository.name}/*`] : []),
+  ...(hasMirror(repository) ? [`${repository.name}.git/*`] : []),
+];
+
+/** Returns the same of every repository in a bucket: a role can hardly list each of them twice. */
+const objectsOfAny = (repositories: readonly Repository[], hasRows: boolean): string[] => [
+  ...(repositories.some(hasDiffs) ? ["*.diff", "*/_steps/*", ...(hasRows ? ["*/_rows/*"] : [])] : []),
+  ...(repositories.some(hasMirror) ? ["*.git/*"] : []),
+];
 
 /** The objects of a collection's tables: image/tables/ and image/report/ name them. */
 export const tableObjects = (collection: string): string[] =>

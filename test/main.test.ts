@@ -341,7 +341,7 @@ test("every output has a description, and every collection and credential its co
     "bucket_name",
     "cluster_name",
     "image",
-    "keep_people_key",
+    "people_key",
     "run_now",
     "security_group_ids",
     "set_credentials",
@@ -357,9 +357,11 @@ test("every output has a description, and every collection and credential its co
   expect(outputs.subscribe_alarms?.value).toBe(
     `aws sns subscribe --region eu-west-1 --topic-arn ${ref("aws_sns_topic.alarms.arn")} --protocol email --notification-endpoint you@example.com`,
   );
-  expect(outputs.keep_people_key?.value).toBe(
-    `aws ssm get-parameter --region eu-west-1 --name ${ref("aws_ssm_parameter.tables_people_key.name")} --with-decryption --query Parameter.Value --output text`,
-  );
+  const peopleKey = ref("aws_ssm_parameter.tables_people_key.name");
+  expect(outputs.people_key?.value).toEqual({
+    show: `aws ssm get-parameter --region eu-west-1 --name ${peopleKey} --with-decryption --query Parameter.Value --output text`,
+    set: `aws ssm put-parameter --region eu-west-1 --name ${peopleKey} --type SecureString --key-id arn:aws:kms:eu-west-1:123456789012:key/1234 --overwrite --value 'KEY'`,
+  });
   expect(outputs.set_credentials?.value).toEqual({
     "github.com":
       "aws ssm put-parameter --region eu-west-1 --name /git-diff/_credentials/github.com --type SecureString --key-id arn:aws:kms:eu-west-1:123456789012:key/1234 --overwrite --value 'user:password'",

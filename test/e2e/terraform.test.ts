@@ -287,7 +287,7 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
         Sid: "PutResults",
         Effect: "Allow",
         Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
-        Resource: ["arn:aws:s3:::smallest-results-123456789012/*"],
+        Resource: stored("smallest", "all"),
       },
       {
         Sid: "ReadStepRecords",
@@ -394,7 +394,7 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     const names = repositories(300).map(({ name }) => name);
     expect(named).toEqual([
       ...names.map((name) => `arn:aws:ssm:eu-west-1:123456789012:parameter/many/${name}`),
-      "arn:aws:s3:::many-results-123456789012/*",
+      ...stored("many", "daily"),
       ...names.map((name) => `arn:aws:s3:::many-results-123456789012/${name}/_*`),
       ...tableObjects("daily").map((name) => `arn:aws:s3:::many-results-123456789012/${name}`),
       "arn:aws:s3:::many-results-123456789012",
@@ -537,7 +537,9 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
       Sid: "PutResults",
       Effect: "Allow",
       Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
-      Resource: ["arn:aws:s3:::acme-data/git/*"],
+      Resource: ["*.diff", "*/_steps/*", "*/_rows/*", "tables/*"].map(
+        (name) => `arn:aws:s3:::acme-data/git/${name}`,
+      ),
       Principal: { AWS: ["arn:aws:iam::123456789012:role/shared-all-task"] },
     });
   });
@@ -717,6 +719,12 @@ async function existingNetwork(ec2: EC2Client): Promise<{ subnets: string[]; sec
     securityGroups: SecurityGroups.slice(0, 1).map(({ GroupId = "" }) => GroupId),
   };
 }
+
+/** Where a collection of a stack with tables may store. */
+const stored = (stack: string, collection: string) =>
+  ["*.diff", "*/_steps/*", "*/_rows/*", ...tableObjects(collection)].map(
+    (name) => `arn:aws:s3:::${stack}-results-123456789012/${name}`,
+  );
 
 /** Every statement of every policy that is attached to a role, in order. */
 async function permissions(iam: IAMClient, RoleName: string): Promise<Statement[]> {

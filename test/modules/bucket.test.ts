@@ -107,7 +107,13 @@ describe("a bucket that exists already", () => {
     const account = `${ref("data.aws_partition.account_partition.partition")}:iam::${ref("data.aws_caller_identity.account.account_id")}`;
     const Principal = { AWS: [`arn:${account}:role/git-diff-all-task`] };
     expect(JSON.parse(value).Statement).toEqual([
-      { Sid: "PutResults", Effect: "Allow", Action: put, Resource: [`${arn}/git/diffs/*`], Principal },
+      {
+        Sid: "PutResults",
+        Effect: "Allow",
+        Action: put,
+        Resource: [`${arn}/git/diffs/*.diff`, `${arn}/git/diffs/*/_steps/*`],
+        Principal,
+      },
       {
         Sid: "ReadStepRecords",
         Effect: "Allow",

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { parseArguments } from "../../image/config/arguments.ts";
 import { parseLockDays } from "../../image/config/lock-days.ts";
 import { parsePart } from "../../image/config/place.ts";
+import type { Statement } from "../../modules/iam.ts";
 import { parse } from "../fixtures/configuration.ts";
 import { ACCOUNT, resolve } from "../fixtures/stack-role.ts";
 import { ref, repositories, SMALLEST, Template } from "../fixtures/template.ts";
@@ -100,15 +101,13 @@ test("the owner of an existing bucket locks it; the drill's role extends the loc
   const { value } = existing.json.output.bucket_policy as { value: string };
   const by = (collection: string) => ({ AWS: [`arn:aws:iam::${ACCOUNT}:role/git-diff-${collection}-task`] });
   expect(
-    JSON.parse(resolve(existing, value)).Statement.map(
-      ({ Sid, Principal, Resource }: Record<string, unknown>) => [
-        Sid,
-        Principal,
-        String(Resource).replace(/^.*:::/, ""),
-      ],
-    ),
+    JSON.parse(resolve(existing, value)).Statement.map(({ Sid, Principal, Resource }: Statement) => [
+      Sid,
+      Principal,
+      Resource.map((arn) => arn.replace(/^.*:::/, "")).join(),
+    ]),
   ).toEqual([
-    ["PutResults", by("all"), "acme/git/*"],
+    ["PutResults", by("all"), "acme/git/*.diff,acme/git/*/_steps/*,acme/git/*.git/*"],
     ["ReadStepRecords", by("all"), "acme/git/*/_steps/*"],
     ["ReadMirrors", by("all"), "acme/git/*.git/*"],
     ["ListResults", by("all"), "acme"],

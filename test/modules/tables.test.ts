@@ -6,6 +6,8 @@ import type { Statement } from "../../modules/iam.ts";
 import type { CollectedRepository } from "../fixtures/collected-repository.ts";
 import { parseOne } from "../fixtures/configuration.ts";
 import { collectEveryChange } from "../fixtures/every-change.ts";
+import { denialOf } from "../fixtures/iam-policy.ts";
+import { ACCOUNT, stackRoles } from "../fixtures/stack-role.ts";
 import { ref, SMALLEST, Template } from "../fixtures/template.ts";
 
 setDefaultTimeout(60_000);
@@ -113,7 +115,7 @@ describe("the worker", () => {
 
   test("is told where its tables are, and how people appear in them", () => {
     expect(variables(template)).toMatchObject({
-      ...{ TABLES_BUCKET: `${bucket}/tables`, COLLECTION: "all", PEOPLE: "hash", TABLES_HUNKS: "true" },
+      ...{ TABLES_BUCKET: `${bucket}/tables`, COLLECTION: "all", TABLES_HUNKS: "true" },
     });
     expect(secrets(template)).toEqual(["PEOPLE_KEY"]);
     const plain = new Template({ ...SMALLEST, bucket: "acme/git", tables: { people: "plain" } });
@@ -133,6 +135,20 @@ describe("the worker", () => {
     for (const name of ["mirrors", "mirrors-drill"]) {
       expect(variables(found, name)).not.toHaveProperty("TABLES_BUCKET");
       expect(secrets(found, name)).toEqual([]);
+    }
+  });
+
+  test("changes neither the tables of another collection nor what was queried", () => {
+    const role = stackRoles(template)["task-all_worker"];
+    const may = (action: string, name: string) => {
+      const resource = `arn:aws:s3:::git-diff-results-${ACCOUNT}/${name}`;
+      return denialOf({}, { action, resource }, { identity: role?.statements ?? [] }) === undefined;
+    };
+    for (const action of ["s3:PutObject", "s3:GetObject"]) {
+      expect(may(action, "tables/v1/files/month=2026-01/all.parquet")).toBe(true);
+      expect(may(action, "tables/v1/files/month=2026-01/other.parquet")).toBe(false);
+      expect(may(action, "tables/report/other.html")).toBe(false);
+      expect(may(action, "athena/0123.csv")).toBe(false);
     }
   });
 

@@ -109,7 +109,7 @@ test("the worker's role covers its own cursors, records and CodeCommit repositor
       Sid: "PutResults",
       Effect: "Allow",
       Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
-      Resource: [`${results}/*`],
+      Resource: [`${results}/*.diff`, `${results}/*/_steps/*`],
     },
     {
       Sid: "ReadStepRecords",
