@@ -260,7 +260,7 @@ describe("with tables of the real worker", () => {
       rows[name] = (await connection.runAndReadAll(here)).currentRowCount;
     }
     // Three changes, their files, and nothing was rewritten.
-    expect(rows).toEqual({ biggest_days: 3, files_of_this_month: 20, rewritten_history: 0 });
+    expect(rows).toEqual({ biggest_days_of_a_year: 3, files_of_this_month: 20, rewritten_history: 0 });
     connection.closeSync();
   });
 });
