@@ -22,6 +22,8 @@ const repositories = [
   { name: "large", url: "https://git.acme.com/large.git", branch: "followed" },
   { name: "legacy", branch: "followed" },
 ];
+/** That of the runs, which are at the end of its last day. */
+const month = "2026-01";
 const own = worker({ kmsKey });
 const foreign = worker({ bucket: "acme-diffs/git" });
 const tooLarge = 8 * 1024 ** 2;
@@ -59,6 +61,7 @@ describe("the worker's role", () => {
     expect(iam.denied).toEqual([]);
     expect(events.map(({ event }) => event).sort()).toEqual(expected);
     expect(uploads).toEqual([]);
+    expect(await tablesIn(own)).toEqual(own.tables);
   });
 
   test.each(withoutEach(own.statements))("$name: a run fails, and says why", async (without) => {
@@ -79,6 +82,7 @@ describe("the policy for a bucket of another account", () => {
     const { events } = await collectTwice(foreign, foreign.statements);
     expect(iam.denied).toEqual([]);
     expect(events.map(({ event }) => event).sort()).toEqual(expected);
+    expect(await tablesIn(foreign)).toEqual(foreign.tables);
   });
 
   test.each(withoutEach(foreign.bucketPolicy))("$name: a run fails, and says why", async (without) => {
@@ -100,7 +104,23 @@ function worker(gitDiff: Record<string, unknown>) {
     .environment.map(({ name, value }) => [name, resolve(template, value)] as const);
   const { TMPDIR: _, ...environment }: Record<string, string> = Object.fromEntries(variables);
   const bucket = policy ? "acme-diffs" : `git-diff-results-${ACCOUNT}`;
-  return { ...role, bucketPolicy, environment, bucket, otherAccount: policy !== undefined };
+  const tables = Object.values(template.json.resource.aws_glue_catalog_table ?? {}).map(({ parameters }) => {
+    const { "storage.location.template": place = "" } = parameters as Record<string, string>;
+    return resolve(template, place.replace("$${month}", month));
+  });
+  return {
+    ...{ ...role, bucketPolicy, environment, bucket, otherAccount: policy !== undefined },
+    /** Where Athena looks for the rows of that month. */
+    tables: tables.sort(),
+  };
+}
+
+/** Returns the places where there is a file of a table. */
+async function tablesIn({ bucket }: ReturnType<typeof worker>): Promise<string[]> {
+  const keys = await testbed.aws.objects(bucket);
+  return keys.flatMap((key) =>
+    key.endsWith("/all.parquet") ? [`s3://${bucket}/${key.replace("all.parquet", "")}`] : [],
+  );
 }
 
 function expectFailure({ actions }: Without, { events, uploads }: Awaited<ReturnType<typeof collectTwice>>) {
@@ -157,6 +177,7 @@ function ways(): Record<string, string> {
     HTTPS_PROXY: proxy.url,
     NO_PROXY: "127.0.0.1",
     GIT_SSL_CAINFO: certificate.ca,
+    SCHEDULED_TIME: "2026-02-01T00:00:00Z",
     PEOPLE_KEY: "a key of more than sixteen characters",
     MAX_DIFF_BYTES: `${tooLarge}`,
   };
