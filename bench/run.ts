@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { git } from "../test/fixtures/git.ts";
 import { compareWays } from "./compare.ts";
-import { collectFleets } from "./fleet.ts";
+import { collectFleets, compareTables } from "./fleet.ts";
 import { collectLargeSteps } from "./large.ts";
 import { compareMirrors } from "./mirror.ts";
 import { note, openSetting } from "./setting.ts";
@@ -41,6 +41,7 @@ async function main(): Promise<void> {
     }
     if (values.mirror) return;
     await collectFleets(setting);
+    await compareTables(setting);
     await collectLargeSteps(setting);
   } finally {
     await setting.close();

@@ -42,7 +42,7 @@ export async function makeRowsAgain(
   const ends = { from: from === emptyTree ? undefined : from, to };
   const fetched = await waitOutPauses(signal, () => fetchStep(source, ends)).catch(goneOrThrow);
   if (fetched === "gone") return undefined;
-  const rows = await gatherRows(source.scratch, network.rows, join(folder.path, "rows"));
+  const rows = gatherRows(source.scratch, network.rows, join(folder.path, "rows"));
   if (diff !== null) {
     const read = lineReader(rows.lines);
     for await (const chunk of objects.read(diff)) {

@@ -35,12 +35,8 @@ const rowsAtOnce = 10_000;
 /**
  * @param scratch has in its work tree the `.gitattributes` of the newer commit
  */
-export async function gatherRows(
-  scratch: ScratchRepository,
-  settings: RowSettings,
-  path: string,
-): Promise<Gatherer> {
-  const file = await openRowsFile(path, settings.hunks);
+export function gatherRows(scratch: ScratchRepository, settings: RowSettings, path: string): Gatherer {
+  const file = openRowsFile(path, settings.hunks);
   let gathered: FileRow[] = [];
   let hunks: HunkRow[] = [];
   const { end, ...lines } = readFileRows(

@@ -24,6 +24,9 @@ const stepsKey = "steps";
 /** In one row group, which is in memory before it is written. */
 const rowsAtOnce = 20_000;
 
+/** In bytes. Copies of such a file are freed at once. */
+const largeFile = 4 * 1024 * 1024;
+
 /** Readers read each row group by requests of its own. More small ones than these are written anew as large ones. */
 export const mostSmallGroups = 64;
 
@@ -88,6 +91,7 @@ export async function openTableFile(
       write();
       parquet.kvMetadata = [{ key: stepsKey, value: JSON.stringify(steps) }];
       parquet.finish();
+      if (kept.length > largeFile) Bun.gc(true);
       return Buffer.concat([kept, writer.getBytes()]);
     },
   };

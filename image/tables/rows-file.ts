@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { appendFile, readFile, writeFile } from "node:fs/promises";
+import { appendFile, writeFile } from "node:fs/promises";
 import { pipeline, Readable } from "node:stream";
 import { createGunzip, gzipSync } from "node:zlib";
 import { rowsName } from "../chain/record.ts";
@@ -33,18 +33,29 @@ type Line =
   | { readonly table: "files"; readonly row: FileRow }
   | { readonly table: "hunks"; readonly row: HunkRow };
 
-/** Writes rows to a file of this computer: JSON lines, in gzip. */
+/** Gathers rows: JSON lines, in gzip. */
 export interface RowsFile {
   write(lines: readonly Line[]): Promise<void>;
-  /** Stores the file, under a name of its content, and returns what it is. @throws StoreError */
+  /** Stores them, under a name of their content, and returns what it is. @throws StoreError */
   store(objects: ObjectStore, number: number): Promise<RowsFacts>;
 }
 
-const smallBytes = 4 * 1024 * 1024;
+/** In bytes. Most steps have fewer, which stay in memory. */
+const mostInMemory = 1024 * 1024;
 
-/** @param hunks whether there are rows of hunks */
-export async function openRowsFile(path: string, hunks: boolean): Promise<RowsFile> {
-  await writeFile(path, "");
+/**
+ * @param path for rows that do not fit in memory
+ * @param hunks whether there are rows of hunks
+ */
+export function openRowsFile(path: string, hunks: boolean): RowsFile {
+  let parts: Buffer[] = [];
+  let waiting = 0;
+  let isBegun = false;
+  /** Replaces what an attempt before has left. */
+  const spill = async () => {
+    await (isBegun ? appendFile : writeFile)(path, Buffer.concat(parts));
+    [parts, waiting, isBegun] = [[], 0, true];
+  };
   const hash = createHash("sha256");
   const counts = { bytes: 0, commits: 0, files: 0, hunks: 0 };
   return {
@@ -53,18 +64,23 @@ export async function openRowsFile(path: string, hunks: boolean): Promise<RowsFi
       const text = lines.map(({ table, row }) => `${JSON.stringify({ table, ...row })}\n`).join("");
       // A file of several gzip members is one gzip file.
       const content = gzipSync(text);
-      await appendFile(path, content);
       hash.update(content);
       counts.bytes += content.length;
       for (const { table } of lines) counts[table]++;
+      parts.push(content);
+      waiting += content.length;
+      if (waiting > mostInMemory) await spill();
     },
     async store(objects, number) {
       const sha256 = hash.digest("hex");
       const name = rowsName(number, sha256);
       const details = { contentType: "application/gzip", metadata: {} };
-      // Most are small, and stored by one request. The name is that of the content: what is there already is the same.
-      if (counts.bytes <= smallBytes) await objects.putIf(name, await readFile(path), undefined, details);
-      else await objects.put(name, createReadStream(path) as AsyncIterable<Uint8Array>, details);
+      // By one request. The name is that of the content: what is there already is the same.
+      if (!isBegun) await objects.putIf(name, Buffer.concat(parts), undefined, details);
+      else {
+        await spill();
+        await objects.put(name, createReadStream(path) as AsyncIterable<Uint8Array>, details);
+      }
       return { name, sha256, ...counts, hunks: hunks ? counts.hunks : undefined };
     },
   };

@@ -82,8 +82,19 @@ test("the worker adds its steps to tables in the bucket, and an unchanged reposi
   // The report is one of both months.
   const report = await testbed.aws.body(target.bucket, "tables/report/daily.html");
   expect(Buffer.from(report).toString().includes("<title>What changed, 2 Feb 2026</title>")).toBe(true);
-  const again = await target.run({ ...later, SCHEDULED_TIME: "2026-02-04T00:00:00Z" });
-  expect(again).toMatchObject({ status: 0 });
+
+  // A step costs one request more, and nothing is read back.
+  await repository.write("src/new.ts", "one\nthree\n");
+  await repository.commit();
+  testbed.aws.calls.length = 0;
+  const next = { ...later, SCHEDULED_TIME: "2026-02-04T00:00:00Z" };
+  expect(await target.run(next)).toMatchObject({ status: 0, stderr: "" });
+  const ofRows = testbed.aws.calls.filter(({ path }) => path.includes("/_rows/"));
+  expect(ofRows.map(({ operation }) => operation)).toEqual(["PutObject"]);
+  const afterCursor = testbed.aws.calls.slice(
+    testbed.aws.calls.findIndex(({ operation }) => operation === "PutParameter"),
+  );
+  expect(afterCursor.filter(({ path }) => path.includes("/api/"))).toEqual([]);
 
   testbed.aws.calls.length = 0;
   expect((await target.run(later)).events[0]).toMatchObject({ event: "unchanged" });
@@ -93,7 +104,7 @@ test("the worker adds its steps to tables in the bucket, and an unchanged reposi
   const verified = await target.run({ ...later }, ["verify", "--tables"]);
   expect(verified.events.find(({ tables }) => tables === "daily")).toMatchObject({
     holds: true,
-    steps: 2,
+    steps: 3,
     notes: 0,
   });
 });
