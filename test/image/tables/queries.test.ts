@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { type CollectedRepository, makeCollectedRepository } from "../../fixtures/collected-repository.ts";
+import { query } from "../../fixtures/duckdb.ts";
+import { git as runGit } from "../../fixtures/git.ts";
 
 setDefaultTimeout(120_000);
 
@@ -347,6 +350,25 @@ describe("the query of docs/tables.md gives git's answer", () => {
     expect(rows).toEqual((await answers[title]?.()) as never);
     expect(rows.length).toBeGreaterThan(0);
   });
+});
+
+test("the patch that a row leads to makes the new content of its file", async () => {
+  const rows = await query(
+    join(collected.folder, "git-diffs/tables"),
+    `SELECT from_commit, diff_key, path, blob, patch_offset::int AS start, patch_bytes::int AS length
+     FROM TABLE(files) AS f JOIN TABLE(steps) AS s USING (repository, number) WHERE status = 'M' ORDER BY number, position`,
+  );
+  expect(rows.length).toBeGreaterThan(1);
+  for (const row of rows) {
+    const { from_commit, diff_key, path, blob, start, length } = row as Record<string, string>;
+    const diff = await readFile(join(collected.folder, "git-diffs", diff_key ?? ""));
+    const input = diff.subarray(Number(start), Number(start) + Number(length));
+    const env = { GIT_INDEX_FILE: join(collected.folder, "index-of-the-test") };
+    const git = (args: string[]) => runGit(args, { cwd: collected.repository.path, env, input });
+    await git(["read-tree", from_commit ?? ""]);
+    await git(["apply", "--cached"]);
+    expect((await git(["ls-files", "--stage", path ?? ""])).toString()).toContain(String(blob));
+  }
 });
 
 test("people are hashed, and no address is in any table", async () => {
