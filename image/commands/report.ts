@@ -1,31 +1,28 @@
 import { parseSince } from "../config/since.ts";
 import { StoreError } from "../lib/errors.ts";
-import { explain } from "../output/explain.ts";
-import { writeEvent } from "../output/json.ts";
 import { makeReport, writeReport } from "../report/write-report.ts";
 import type { Call } from "./call.ts";
-import { completeTables } from "./tables.ts";
-import { writeLine } from "./write.ts";
+import { completeTables, openReport } from "./tables.ts";
 
 /** Completes the tables, and makes a page of them to look at: of the repositories that are named, or of all. */
 export async function reportTables(call: Call): Promise<boolean> {
   const { args, signal } = call;
   const since = parseSince(args.options);
-  const completed = await completeTables(call);
+  const events = await openReport();
+  const completed = await completeTables(call, events);
   if (completed === undefined) return false;
   const { tables, names } = completed;
   const { store, name } = tables.report(signal);
-  const event = (event: string, facts: object) =>
-    writeEvent(writeLine, event, { report: store.address(name), ...facts });
+  const place = { report: store.address(name) };
   try {
     const named = args.operands.length > 0 ? new Set(names) : undefined;
     const report = await makeReport(tables.store(signal), tables.collection, { since, named });
     if (report === undefined) throw nothingYet();
     await writeReport(store, name, report);
-    event("report", { bytes: Buffer.byteLength(report) });
+    events.report({ ...place, bytes: Buffer.byteLength(report) });
     return true;
   } catch (error) {
-    event("failed", explain(error));
+    events.failed(place, error);
     return false;
   }
 }

@@ -3,6 +3,7 @@ import type { ConfigError } from "../lib/errors.ts";
 import { refEvents } from "../mirror/ref-events.ts";
 import type { RunReport } from "../run/report.ts";
 import type { RestoreReport } from "../run/restore-report.ts";
+import type { TablesReport } from "../tables/tables-report.ts";
 import { isProblem } from "../verify/finding.ts";
 import type { VerifyReport } from "../verify/report.ts";
 import { explain } from "./explain.ts";
@@ -74,6 +75,17 @@ export function jsonRestoreReport(write: Write): RestoreReport {
     restored: (facts) => event("restored", facts),
     pushed: (facts) => event("pushed", facts),
     failed: (facts) => event("failed", facts),
+  };
+}
+
+/** Reports tables and their page as JSON lines. */
+export function jsonTablesReport(write: Write): TablesReport {
+  const event = eventWriter(write);
+  return {
+    progress() {},
+    tables: (facts) => event("tables", facts),
+    report: (facts) => event("report", facts),
+    failed: (of, error) => event("failed", { ...of, ...explain(error) }),
   };
 }
 

@@ -6,6 +6,7 @@ import type { CompleteMirrorStep } from "../mirror/record.ts";
 import { type RefEvent, refEvents } from "../mirror/ref-events.ts";
 import type { Result, RunReport } from "../run/report.ts";
 import type { RestoreReport } from "../run/restore-report.ts";
+import type { TablesReport } from "../tables/tables-report.ts";
 import { type Finding, isProblem } from "../verify/finding.ts";
 import type { VerifyReport } from "../verify/report.ts";
 import { explain } from "./explain.ts";
@@ -88,6 +89,24 @@ export function terminalRestoreReport(stream: NodeJS.WriteStream, place: string)
       finish(`✓ ${place}\n${lines.map((line) => `  ${line}\n`).join("")}`);
     },
     failed: ({ code, message, remedy }) => finish(`✗ ${place}\n  ${message} [${code}]\n  ${remedy}\n`),
+  };
+}
+
+/** Shows tables and their page to a person. */
+export function terminalTablesReport(stream: NodeJS.WriteStream): TablesReport {
+  const lines = liveLines(stream);
+  const finish = (text: string) => {
+    lines.finish("tables", text);
+    lines.end("");
+  };
+  return {
+    progress: (line) => lines.show("tables", line),
+    tables: ({ tables, steps }) => finish(`✓ ${plural(steps, "step")} in the tables\n  ${tables}\n`),
+    report: ({ report, bytes }) => finish(`✓ the report, ${plural(bytes, "byte")}\n  ${report}\n`),
+    failed(of, error) {
+      const { code, message, remedy } = explain(error);
+      finish(`✗ ${Object.values(of).join(" ")}\n  ${message} [${code}]\n  ${remedy}\n`);
+    },
   };
 }
 

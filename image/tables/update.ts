@@ -25,6 +25,7 @@ const readAtOnce = 16;
  * Adds to a collection's tables every complete step that they lack: also those of a run that was killed.
  * @param store the folder of the tables
  * @param options whether there is the table of hunks, and whether to look at all steps and to make rows of those without any
+ * @param onProgress receives a line for each step that is added
  * @throws StoreError
  */
 export async function updateTables(
@@ -32,6 +33,7 @@ export async function updateTables(
   collection: string,
   repositories: readonly TableRepository[],
   { hunks, search = false }: { readonly hunks: boolean; readonly search?: boolean },
+  onProgress: (line: string) => void = () => {},
 ): Promise<Updated> {
   const progressName = `v1/_progress/${collection}.json`;
   const { numbers, etag } = await readProgress(store, progressName);
@@ -61,6 +63,7 @@ export async function updateTables(
   };
   for (const [month, some] of Map.groupBy(steps, ({ record }) => dayOf(record).slice(0, 7))) {
     await addToMonth(store, month, collection, tableNames(hunks), some, async (step, lacking) => {
+      onProgress(`Adding step ${step.record.number} of ${step.repository} to the tables of ${month}`);
       const stored = storedRows(step.of, step.record);
       const left = lacking.filter((table) => !stored.some(({ tables }) => tables.includes(table)));
       return search && left.length > 0 ? [...stored, ...(await made(step, left))] : stored;
