@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import type { CollectedRepository } from "../../fixtures/collected-repository.ts";
 import { collectEveryChange } from "../../fixtures/every-change.ts";
 import { runWorker } from "../../fixtures/worker.ts";
@@ -36,6 +37,21 @@ test("makes the tables and a page of them, and says where it is", async () => {
   expect(html).not.toContain("<h2>People</h2>");
   expect((await report()).status).toBe(0);
   expect(await page()).toBe(html);
+});
+
+test("shows a person readable lines, and no JSON", async () => {
+  const worker = join(import.meta.dirname, "../../../image/main.ts");
+  const command = `${process.execPath} ${worker} local report ${collected.repository.path}`;
+  const terminal = Bun.spawn(["script", "-qec", command, "/dev/null"], {
+    cwd: collected.folder,
+    env: { PATH: process.env.PATH, HOME: collected.folder, TERM: "xterm" },
+    stdout: "pipe",
+  });
+  const text = stripVTControlCharacters(await new Response(terminal.stdout).text());
+  expect(text).not.toContain('{"');
+  expect(text).toMatch(
+    /✓ 4 steps in the tables\s+\S+git-diffs\/tables\s+✓ the report, \d+ bytes\s+\S+git-diffs\/report\.html/,
+  );
 });
 
 test("begins with the month that is asked for", async () => {
