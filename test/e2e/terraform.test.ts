@@ -322,6 +322,12 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
         Action: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
         Resource: ["arn:aws:ecr:eu-west-1:123456789012:repository/git-diff"],
       },
+      {
+        Sid: "ReadCredentials",
+        Effect: "Allow",
+        Action: ["ssm:GetParameters"],
+        Resource: ["arn:aws:ssm:eu-west-1:123456789012:parameter/smallest/_people-key"],
+      },
     ]);
     expect(await permissions(aws.iam, "smallest-all-schedule")).toEqual([
       {
@@ -544,6 +550,32 @@ describe.skipIf(missing !== undefined)(`a real Terraform${missing ? ` (${missing
     });
   });
 
+  test("has the tables in Athena, each with the place of a month", () => {
+    const { resources }: { resources: { type: string; instances: { attributes: Values }[] }[] } = JSON.parse(
+      deployments.shared.state,
+    );
+    const attributes = (wanted: string) =>
+      resources.flatMap(({ type, instances }) =>
+        type === wanted ? instances.map(({ attributes }) => attributes) : [],
+      );
+    expect(attributes("aws_glue_catalog_table")).toMatchObject(
+      ["commits", "files", "steps"].map((name) => ({
+        database_name: "shared",
+        name,
+        parameters: {
+          // Terraform has taken away what kept it from reading this as a reference of its own.
+          "storage.location.template": `s3://acme-data/git/tables/v1/${name}/month=\${month}/`,
+        },
+      })),
+    );
+    expect(attributes("aws_athena_workgroup")).toMatchObject([
+      {
+        name: "shared",
+        configuration: [{ result_configuration: [{ output_location: "s3://acme-data/git/athena/" }] }],
+      },
+    ]);
+  });
+
   test("locks the bucket, and schedules a drill that verifies and extends the locks", async () => {
     const { ObjectLockConfiguration } = await aws.s3.send(
       new GetObjectLockConfigurationCommand({ Bucket: "mirrors-results-123456789012" }),
@@ -719,6 +751,8 @@ async function existingNetwork(ec2: EC2Client): Promise<{ subnets: string[]; sec
     securityGroups: SecurityGroups.slice(0, 1).map(({ GroupId = "" }) => GroupId),
   };
 }
+
+type Values = Readonly<Record<string, unknown>>;
 
 /** Where a collection of a stack with tables may store. */
 const stored = (stack: string, collection: string) =>
