@@ -1,12 +1,10 @@
 import { escaped, type Figure, plural, table } from "./html.ts";
 import type { Overview } from "./overview.ts";
 
-const shown = 15;
 const mostCharacters = 54;
 
 /** The files that changed on most days. */
-export function filesFigure({ files, repositories }: Overview): Figure {
-  const top = files.slice(0, shown);
+export function filesFigure({ files: top, fileCount, repositories }: Overview): Figure {
   const most = Math.max(...top.map(({ days }) => days), 1);
   const nameOf = ({ repository, path }: (typeof top)[number]) =>
     repositories.length > 1 ? `${repository}: ${path}` : path;
@@ -18,7 +16,7 @@ export function filesFigure({ files, repositories }: Overview): Figure {
   });
   return {
     title: "Files that change on most days",
-    shows: `Of ${plural(files.length, "file")} that changed.`,
+    shows: `Of ${plural(fileCount, "file")} that changed.`,
     marks: marks.join(""),
     height: top.length * 26,
     table: table(

@@ -9,7 +9,9 @@ export interface Overview {
   /** Sums of all repositories, by day. Days without a change are not there. */
   readonly days: readonly DayTotal[];
   readonly ofRepositories: readonly { readonly repository: string; readonly days: readonly DaySummary[] }[];
-  /** Those that changed on most days first. */
+  /** The number of files. */
+  readonly fileCount: number;
+  /** Those that changed on most days, these first. */
   readonly files: readonly FileSummary[];
   readonly folders: Summary["folders"];
   /** As in a summary. */
@@ -55,9 +57,10 @@ export function overview(
     ofRepositories: [...Map.groupBy(days, ({ repository }) => repository)]
       .map(([repository, days]) => ({ repository, days }))
       .sort((a, b) => sumOf(b.days) - sumOf(a.days) || compare(a.repository, b.repository)),
-    files: files
-      .map(([first, same]) => ({ ...first, days: sum(same, "days"), lines: sum(same, "lines") }))
-      .sort((a, b) => b.days - a.days || b.lines - a.lines || compare(a.path, b.path)),
+    fileCount: files.length,
+    files: topFiles(
+      files.map(([first, same]) => ({ ...first, days: sum(same, "days"), lines: sum(same, "lines") })),
+    ),
     folders: folders.map(([first, same]) => ({ ...first, lines: sum(same, "lines") })),
     hours: Array.from({ length: 7 * 24 }, (_, hour) =>
       hours.reduce((all, { commits }) => all + (commits[hour] ?? 0), 0),
@@ -67,6 +70,21 @@ export function overview(
       .sort((a, b) => b.commits - a.commits || compare(a.name, b.name)),
     leftOut: sum(days, "leftOut"),
   };
+}
+
+/** The files that a report names. */
+const filesShown = 15;
+
+/** There may be very many, of which only these few are sorted. */
+function topFiles(files: readonly FileSummary[]): FileSummary[] {
+  const least =
+    Float64Array.from(files, ({ days }) => days)
+      .sort()
+      .at(-filesShown) ?? 0;
+  return files
+    .filter(({ days }) => days >= least)
+    .sort((a, b) => b.days - a.days || b.lines - a.lines || compare(a.path, b.path))
+    .slice(0, filesShown);
 }
 
 const total = (days: readonly DaySummary[]) => ({

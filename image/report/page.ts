@@ -13,12 +13,12 @@ const [mostRepositories, biggestShown, peopleShown] = [100, 10, 15];
 
 /** Returns the report: one HTML file without a script, which loads nothing. The same overview gives the same bytes. */
 export function page(overview: Overview): string {
-  const { from, to, repositories, days, files, people, leftOut } = overview;
+  const { from, to, repositories, days, fileCount, people, leftOut } = overview;
   const time = from === to ? dayText(from) : `${dayText(from)} to ${dayText(to)}`;
   const counts = [
     [plural(repositories.length, "repository", "repositories"), ""],
     [plural(sum(days, "commits"), "commit"), ""],
-    [plural(files.length, "file"), "changed"],
+    [plural(fileCount, "file"), "changed"],
     [`+${number(sum(days, "added"))}`, "lines added"],
     [`−${number(sum(days, "removed"))}`, "lines removed"],
   ] as const;

@@ -39,9 +39,17 @@ export type ReadTable = (table: TableName, columns: readonly string[]) => AsyncI
 /** A month of 300 repositories may have more files. Above, those that changed on one day alone are left out. */
 const mostFiles = 20_000;
 
+type Counters = { -readonly [Key in keyof DaySummary]: DaySummary[Key] };
+
+/** Of one repository. */
+interface Counted {
+  readonly files: Map<string, { days: number; lines: number }>;
+  readonly folders: Map<string, number>;
+}
+
 /** Summarises one month. Holds no rows, but one counter for each file. */
 export async function summarise(read: ReadTable): Promise<Summary> {
-  const days = new Map<string, { -readonly [Key in keyof DaySummary]: DaySummary[Key] }>();
+  const days = new Map<string, Counters>();
   const changes = new Set<string>();
   for await (const rows of read("steps", ["repository", "number", "day", "kind", "commits"])) {
     for (const { repository, number, day, kind, commits } of rows) {
@@ -56,14 +64,22 @@ export async function summarise(read: ReadTable): Promise<Summary> {
       }
     }
   }
-  const files = new Map<string, { days: number; lines: number }>();
-  const folders = new Map<string, number>();
+  const counted = new Map<string, Counted>();
   const columns = ["repository", "number", "day", "path", "lines_added", "lines_removed"];
+  // Rows of one step follow each other: what is theirs is looked up once.
+  let [repository, number]: unknown[] = [];
+  let one: Counters | undefined;
+  let of: Counted = { files: new Map(), folders: new Map() };
   for await (const rows of read("files", [...columns, "is_generated", "is_vendored"])) {
     for (const row of rows) {
-      const { repository, number, day } = row;
-      const one = days.get(key(repository, day));
-      if (one === undefined || !changes.has(key(repository, number))) continue;
+      if (row.repository !== repository || row.number !== number) {
+        [repository, number] = [row.repository, row.number];
+        one = changes.has(key(repository, number)) ? days.get(key(repository, row.day)) : undefined;
+        const name = String(repository);
+        of = counted.get(name) ?? { files: new Map(), folders: new Map() };
+        counted.set(name, of);
+      }
+      if (one === undefined) continue;
       const [added, removed] = [Number(row.lines_added ?? 0), Number(row.lines_removed ?? 0)];
       if (row.is_generated || row.is_vendored) {
         one.leftOut += added + removed;
@@ -72,29 +88,32 @@ export async function summarise(read: ReadTable): Promise<Summary> {
       one.files++;
       one.added += added;
       one.removed += removed;
-      const path = String(row.path);
-      const file = files.get(key(repository, path)) ?? { days: 0, lines: 0 };
       // A bit for each day of the month.
-      file.days |= 1 << (Number(String(day).slice(8)) - 1);
-      file.lines += added + removed;
-      files.set(key(repository, path), file);
-      const folder = key(repository, path.split("/").slice(0, -1).slice(0, 2).join("/"));
-      folders.set(folder, (folders.get(folder) ?? 0) + added + removed);
+      const day = 1 << (Number(one.day.slice(8)) - 1);
+      const path = String(row.path);
+      const file = of.files.get(path);
+      if (file === undefined) of.files.set(path, { days: day, lines: added + removed });
+      else {
+        file.days |= day;
+        file.lines += added + removed;
+      }
+      const folder = /^(?:[^/]*\/){0,2}/.exec(path)?.[0].slice(0, -1) ?? "";
+      of.folders.set(folder, (of.folders.get(folder) ?? 0) + added + removed);
     }
   }
+  const all = [...counted].reduce((sum, [, { files }]) => sum + files.size, 0);
   const { hours, people } = await summariseCommits(read);
   return {
     days: [...days.values()],
-    files: [...files].flatMap(([name, { days, lines }]) => {
-      const count = bits(days);
-      if (files.size > mostFiles && count === 1) return [];
-      const [repository, path] = parts(name);
-      return [{ repository, path, days: count, lines }];
-    }),
-    folders: [...folders].map(([name, lines]) => {
-      const [repository, folder] = parts(name);
-      return { repository, folder, lines };
-    }),
+    files: [...counted].flatMap(([repository, { files }]) =>
+      [...files].flatMap(([path, { days, lines }]) => {
+        const count = bits(days);
+        return all > mostFiles && count === 1 ? [] : [{ repository, path, days: count, lines }];
+      }),
+    ),
+    folders: [...counted].flatMap(([repository, { folders }]) =>
+      [...folders].map(([folder, lines]) => ({ repository, folder, lines })),
+    ),
     hours,
     people,
   };
