@@ -79,8 +79,7 @@ export function gatherRows(scratch: ScratchRepository, settings: RowSettings, pa
           portion.map(({ id, content }) => ({ table: "commits", row: commitRow(id, content, known) })),
         );
       }
-      // Awaited here: until the reader is closed, nobody else would see it fail.
-      return await file.store(objects, number);
+      return file.store(objects, number);
     },
   };
 }
