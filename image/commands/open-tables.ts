@@ -26,7 +26,8 @@ export interface Tables {
 }
 
 /**
- * Adds to the tables what they lack of a run's repositories. Reports a failure, and returns false then.
+ * Adds to the tables what they lack of a run's repositories, and makes their report. Reports every failure. Returns false where
+ * it is one of the tables: a report can be made again at any time.
  * @param storesOf opens stores anew: those of a repository that has failed read nothing more
  */
 export async function addToTables(
@@ -41,15 +42,20 @@ export async function addToTables(
   try {
     const repositories = collected.tabled(tables.repository, (repository) => storesOf(repository, signal));
     const { steps } = await updateTables(store, tables.collection, repositories, tables.rows);
-    if (steps > 0 && tables.isReported) {
-      const made = await makeReport(store, tables.collection);
-      const { store: place, name } = tables.report(signal);
-      if (made !== undefined) await writeReport(place, name, made);
-    }
+    if (steps > 0 && tables.isReported) await renewReport(tables, report, signal);
     return true;
   } catch (error) {
     report.tablesFailed(store.address(""), error);
     return false;
+  }
+}
+
+async function renewReport(tables: Tables, report: RunReport, signal: AbortSignal): Promise<void> {
+  const { store, name } = tables.report(signal);
+  try {
+    await writeReport(store, name, () => makeReport(tables.store(signal), tables.collection));
+  } catch (error) {
+    report.reportFailed(store.address(name), error);
   }
 }
 

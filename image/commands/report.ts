@@ -16,9 +16,10 @@ export async function reportTables(call: Call): Promise<boolean> {
   const place = { report: store.address(name) };
   try {
     const named = args.operands.length > 0 ? new Set(names) : undefined;
-    const report = await makeReport(tables.store(signal), tables.collection, { since, named });
+    const report = await writeReport(store, name, () =>
+      makeReport(tables.store(signal), tables.collection, { since, named }),
+    );
     if (report === undefined) throw nothingYet();
-    await writeReport(store, name, report);
     events.report({ ...place, bytes: Buffer.byteLength(report) });
     return true;
   } catch (error) {

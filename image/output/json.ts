@@ -43,6 +43,7 @@ export function jsonRunReport(write: Write): RunReport {
     },
     failed: (repository, error) => event("failed", { ...nameOf(repository), ...explain(error), safe }),
     tablesFailed: (tables, error) => event("failed", { tables, ...explain(error), safe: safeWithoutTables }),
+    reportFailed: (report, error) => event("failed", { report, ...explain(error), safe: safeWithoutReport }),
     summary: (summary) => event("summary", summary),
   };
 }
@@ -102,6 +103,9 @@ const eventWriter =
 const safe = "Everything stored is complete, and the next run continues from the cursor.";
 
 const safeWithoutTables = "Every diff is stored, and the next run adds to the tables what they lack.";
+
+const safeWithoutReport =
+  "Every diff is stored and in the tables. The next run that adds to them makes the report again.";
 
 /** The fields that name a repository. */
 export const nameOf = ({ location, branch }: Repository) => ({

@@ -30,6 +30,10 @@ export function terminalRunReport(stream: NodeJS.WriteStream): RunReport {
       const { code, message, remedy } = explain(error);
       lines.finish(place, `✗ the tables in ${place}\n  ${message} [${code}]\n  ${remedy}\n`);
     },
+    reportFailed(place, error) {
+      const { code, message, remedy } = explain(error);
+      lines.finish(place, `✗ the report ${place}\n  ${message} [${code}]\n  ${remedy}\n`);
+    },
     summary({ repositories, failures: number, failed, seconds, ...others }) {
       const total = `${repositories} ${repositories === 1 ? "repository" : "repositories"}`;
       const parts = Object.entries({ ...others, failed: number }).filter(([, number]) => number > 0);

@@ -76,12 +76,28 @@ async function readSummary(
   return summary;
 }
 
-/** Stores a report in the place of the one before. @returns false where another run has written one meanwhile. @throws StoreError */
-export async function writeReport(store: ObjectStore, name: string, report: string): Promise<boolean> {
-  const stored = await store.get(name);
-  if (stored?.text === report) return true;
-  const details = { contentType: "text/html; charset=utf-8", metadata: {} };
-  return (await store.putIf(name, report, stored?.etag, details)) !== undefined;
+/** Other runs may write a report at the same time, but hardly so often. */
+const mostTries = 5;
+
+/**
+ * Makes a report, and stores it in the place of the one before. Makes it again where another run has stored one meanwhile,
+ * so that none is replaced by an older one.
+ * @returns the report; undefined where there is nothing to show
+ * @throws StoreError
+ */
+export async function writeReport(
+  store: ObjectStore,
+  name: string,
+  make: () => Promise<string | undefined>,
+): Promise<string | undefined> {
+  for (let tries = 0; tries < mostTries; tries++) {
+    const stored = await store.get(name);
+    const report = await make();
+    if (report === undefined || report === stored?.text) return report;
+    const details = { contentType: "text/html; charset=utf-8", metadata: {} };
+    if ((await store.putIf(name, report, stored?.etag, details)) !== undefined) return report;
+  }
+  throw new Error("Other runs keep changing the report.");
 }
 
 function parse(text: string | undefined): StoredSummary | undefined {

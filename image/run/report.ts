@@ -13,6 +13,8 @@ export interface RunReport {
   failed(repository: Repository, error: unknown): void;
   /** Everything is collected, but not added to the tables in this place. */
   tablesFailed(place: string, error: unknown): void;
+  /** Everything is collected and in the tables, but this page of them is still the one before. The run has not failed. */
+  reportFailed(place: string, error: unknown): void;
   summary(summary: Summary): void;
 }
 

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
+import { writeReport } from "../../../image/report/write-report.ts";
+import { folderObjects } from "../../../image/stores/folder.ts";
 import type { CollectedRepository } from "../../fixtures/collected-repository.ts";
 import { collectEveryChange } from "../../fixtures/every-change.ts";
 import { runWorker } from "../../fixtures/worker.ts";
@@ -86,4 +88,17 @@ test("shows people only where they are plain", async () => {
   expect(html).toContain("<h2>People</h2>");
   expect(html).toMatch(/<td>[^<@]*Author[^<@]*<td class=n>3/i);
   await plain[Symbol.asyncDispose]();
+});
+
+test("a report that another run has replaced meanwhile is made again", async () => {
+  const store = folderObjects(join(collected.folder, "raced"));
+  const details = { contentType: "text/html", metadata: {} };
+  const etag = await store.putIf("report.html", "before", undefined, details);
+  let made = 0;
+  const make = async () => {
+    if (++made === 1) await store.putIf("report.html", "of the other run", etag, details);
+    return `made ${made} times`;
+  };
+  expect(await writeReport(store, "report.html", make)).toBe("made 2 times");
+  expect((await store.get("report.html"))?.text).toBe("made 2 times");
 });

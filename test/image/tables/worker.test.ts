@@ -207,6 +207,36 @@ test("without a key for the hashes, or with settings that are none, nothing star
   ]);
 });
 
+test("a report that cannot be written fails no run, and the next run makes it", async () => {
+  const repository = await testbed.repository("reported");
+  const target = await testbed.target(repository);
+  await repository.write("new", "x\n");
+  await repository.commit();
+  testbed.aws.fail({
+    operation: "PutObject",
+    path: "/tables/report/",
+    nth: "all",
+    how: { status: 403, code: "AccessDenied" },
+  });
+  const { status, stderr, events } = await target.run(tables(target));
+  testbed.aws.clearFaults();
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  expect(events.map(({ event }) => event)).toEqual(["collected", "failed", "summary"]);
+  const address = `s3://${target.bucket}/tables/report/daily.html`;
+  expect(events[1]).toMatchObject({ report: address, code: "store-denied" });
+  expect(await ask(target, "SELECT count(*)::int AS steps FROM TABLE(steps)")).toEqual([{ steps: 2 }]);
+  const reports = () => testbed.aws.objects(target.bucket, "tables/report/");
+  expect(await reports()).toEqual([]);
+
+  // Nothing new is no reason to make it.
+  expect(await target.run(tables(target))).toMatchObject({ status: 0, stderr: "" });
+  expect(await reports()).toEqual([]);
+  await repository.write("new", "y\n");
+  await repository.commit();
+  expect(await target.run(tables(target))).toMatchObject({ status: 0, stderr: "" });
+  expect(await reports()).toEqual(["tables/report/daily.html"]);
+});
+
 test("what cannot be added to the tables is a failure, and the diff is stored nevertheless", async () => {
   const target = await testbed.target(await testbed.repository("denied"));
   testbed.aws.fail({
