@@ -99,6 +99,7 @@ describe.skipIf(missing !== undefined)(`a live stack${missing ? ` (${missing})` 
   test("takes a KMS key, and does not touch the credential that was set by hand", async () => {
     live.synthesise({ ...before, repositories: [api, { name: "more" }, web], kmsKey });
     expect(await addresses()).toEqual([
+      ["aws_athena_workgroup.tables_workgroup", ["update"]],
       ["aws_cloudwatch_log_group.task-all_log", ["update"]],
       ["aws_iam_policy.task-all_execution_1", ["update"]],
       ["aws_iam_policy.task-all_worker_1", ["update"]],

@@ -349,7 +349,9 @@ function permissionFor(operation: string, path: string): [action: string, resour
   if (operation.endsWith("Parameter")) {
     return [`ssm:${operation}`, `arn:aws:ssm:eu-west-1:123456789012:parameter${CURSOR}`];
   }
-  return [`s3:${s3[operation] ?? operation}`, `arn:aws:s3::${decodeURIComponent(path).replace("/", ":")}`];
+  // The path of a bucket ends with a slash, its ARN does not.
+  const name = decodeURIComponent(path).slice(1).replace(/\/$/, "");
+  return [`s3:${s3[operation] ?? operation}`, `arn:aws:s3:::${name}`];
 }
 
 function isAllowed(statements: readonly Statement[], action: string, resource: string): boolean {
