@@ -30,7 +30,7 @@ export interface Gatherer {
 }
 
 /** In a portion, which is in memory. */
-const rowsAtOnce = 10_000;
+const rowsAtOnce = 2_000;
 
 /**
  * @param scratch has in its work tree the `.gitattributes` of the newer commit

@@ -22,7 +22,7 @@ export interface TableFile {
 const stepsKey = "steps";
 
 /** In one row group, which is in memory before it is written. */
-const rowsAtOnce = 20_000;
+const rowsAtOnce = 10_000;
 
 /** In bytes. Copies of such a file are freed at once. */
 const largeFile = 4 * 1024 * 1024;
@@ -68,8 +68,9 @@ export async function openTableFile(
     for (const row of rows) {
       waiting.push(row);
       if (waiting.length < rowsAtOnce) continue;
-      write();
       // Bun alone would let the memory of so many rows grow.
+      Bun.gc(true);
+      write();
       Bun.gc(true);
     }
   };

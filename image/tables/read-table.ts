@@ -1,6 +1,9 @@
 import { zstdDecompressSync } from "node:zlib";
-import { parquetMetadata, parquetReadObjects, parquetSchema } from "hyparquet";
-import { type AnyRow, type ColumnType, type TableName, tables } from "./schema.ts";
+import { type FileMetaData, parquetMetadata, parquetSchema, type RowGroup } from "hyparquet";
+// Not by the library's readers of rows: their filters and indexes, which are not used here, would be in the executable too.
+import { assembleAsync, readRowGroup } from "hyparquet/src/rowgroup.js";
+import { flatten } from "hyparquet/src/utils.js";
+import { type AnyRow, type Columns, type ColumnType, type TableName, tables } from "./schema.ts";
 
 /**
  * Streams the rows of a table's file, a row group at a time, with values as they are in JSON. A column that an older file
@@ -15,41 +18,66 @@ export async function* readTable(
   firstGroup = 0,
 ): AsyncGenerator<AnyRow[]> {
   const metadata = parquetMetadata(content);
+  const types: Columns = tables[table];
+  for (const group of metadata.row_groups.slice(firstGroup)) {
+    const rows = Array.from({ length: Number(group.num_rows) }, (): Record<string, unknown> => ({}));
+    const stored = await readColumns(content, metadata, group, columns);
+    for (const name of columns) {
+      const toJson = converter(types[name]?.type);
+      const values = stored.get(name);
+      for (const [index, row] of rows.entries()) row[name] = toJson(values?.[index] ?? null);
+    }
+    yield rows;
+  }
+}
+
+/** Returns the values of these columns, as far as a file has them. */
+async function readColumns(
+  content: Buffer,
+  metadata: FileMetaData,
+  rowGroup: RowGroup,
+  columns: readonly string[],
+): Promise<Map<string, ArrayLike<unknown>>> {
+  const groupRows = Number(rowGroup.num_rows);
+  const chunks = rowGroup.columns.flatMap(({ meta_data }) =>
+    meta_data && columns.includes(meta_data.path_in_schema[0] ?? "")
+      ? [{ columnMetadata: meta_data, range: rangeOf(meta_data) }]
+      : [],
+  );
   const file = {
     byteLength: content.length,
     slice: (start: number, end?: number) => toArrayBuffer(content.subarray(start, end)),
   };
-  const types = Object.fromEntries(Object.entries(tables[table]).map(([name, { type }]) => [name, type]));
-  const stored = parquetSchema(metadata).children.map(({ element }) => element.name);
-  const changed = columns.filter(
-    (name) => !stored.includes(name) || ["bigint", "date", "timestamp"].includes(types[name] ?? ""),
-  );
-  let rowStart = 0;
-  for (const [group, { num_rows }] of metadata.row_groups.entries()) {
-    const rowEnd = rowStart + Number(num_rows);
-    if (group >= firstGroup) {
-      const rows = await parquetReadObjects({
-        file,
-        metadata,
-        rowStart,
-        rowEnd,
-        columns: columns.filter((name) => stored.includes(name)),
-        compressors: { ZSTD: (bytes) => zstdDecompressSync(bytes) },
-      });
-      // In place: these are many.
-      for (const row of rows) for (const name of changed) row[name] = toJson(row[name], types[name]);
-      yield rows;
-    }
-    rowStart = rowEnd;
+  const options = { file, compressors: { ZSTD: (bytes: Uint8Array) => zstdDecompressSync(bytes) } };
+  const plan = { chunks, rowGroup, groupStart: 0, selectStart: 0, selectEnd: groupRows, groupRows };
+  const read = readRowGroup(options, { metadata, rowStart: 0, fetches: [], groups: [] }, plan);
+  const found = new Map<string, ArrayLike<unknown>>();
+  for (const { pathInSchema, data } of assembleAsync(read, parquetSchema(metadata)).asyncColumns) {
+    found.set(pathInSchema[0] ?? "", flatten((await data).data));
   }
+  return found;
 }
 
-function toJson(value: unknown, type: ColumnType | undefined): unknown {
-  if (value === null || value === undefined) return null;
-  if (type === "bigint") return Number(value);
-  if (type === "timestamp") return (value as Date).toISOString();
-  if (type === "date") return (value as Date).toISOString().slice(0, 10);
-  return value;
+type Chunk = NonNullable<RowGroup["columns"][number]["meta_data"]>;
+
+function rangeOf({ dictionary_page_offset, data_page_offset, total_compressed_size }: Chunk) {
+  const startByte = Number(dictionary_page_offset ?? data_page_offset);
+  return { startByte, endByte: startByte + Number(total_compressed_size) };
+}
+
+/** Returns what turns a value of Parquet into one of JSON. Most rows have the day of the row before. */
+function converter(type: ColumnType | undefined): (value: unknown) => unknown {
+  if (type === "bigint") return (value) => (value === null ? null : Number(value));
+  if (type !== "date" && type !== "timestamp") return (value) => value;
+  let [last, text] = [Number.NaN, ""];
+  return (value) => {
+    if (!(value instanceof Date)) return null;
+    if (value.getTime() !== last) {
+      last = value.getTime();
+      text = type === "date" ? value.toISOString().slice(0, 10) : value.toISOString();
+    }
+    return text;
+  };
 }
 
 const toArrayBuffer = (bytes: Buffer): ArrayBuffer =>

@@ -87,7 +87,7 @@ export function openRowsFile(path: string, hunks: boolean): RowsFile {
 }
 
 /** In a portion, which is in memory. */
-const rowsAtOnce = 10_000;
+const rowsAtOnce = 2_000;
 
 /**
  * Streams the rows of a step, whose record has these facts, in portions.

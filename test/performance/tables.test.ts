@@ -54,7 +54,7 @@ test("a step of 100,000 files has its rows in bounded memory", async () => {
     console.log(JSON.stringify({ memory }));
     expect(ran).toMatchObject({ status: 0, stderr: "", left: [] });
     expect(ran.events.at(0)).toMatchObject({ files: 100_000, rows: { files: 100_000, commits: 1 } });
-    expect(memory).toBeLessThan(400e6);
+    expect(memory).toBeLessThan(300e6);
     const name = "v1/files/month=2026-01/all.parquet";
     await Bun.write(join(root, name), await testbed.aws.body(target.bucket, `tables/${name}`));
     expect(await query(root, "SELECT count(DISTINCT path)::int AS files FROM TABLE(files)")).toEqual([

@@ -20,14 +20,14 @@ const groups = (file: Buffer) =>
 const rowsOf = async (file: Buffer) => (await Array.fromAsync(readTable(file, "hunks"))).flat();
 
 test("many small row groups become one; large ones before them stay byte for byte", async () => {
-  const large = Array.from({ length: 20_000 }, (_, index) => index);
+  const large = Array.from({ length: 10_000 }, (_, index) => index);
   const first = await append(undefined, large);
   let file = first;
   let next = large.length;
   for (; groups(file).length <= 1 + mostSmallGroups; next++) file = await append(file, [next]);
-  expect(groups(file)).toEqual([20_000, ...Array(mostSmallGroups + 1).fill(1)]);
+  expect(groups(file)).toEqual([10_000, ...Array(mostSmallGroups + 1).fill(1)]);
   file = await append(file, [next++, next++]);
-  expect(groups(file)).toEqual([20_000, mostSmallGroups + 3]);
+  expect(groups(file)).toEqual([10_000, mostSmallGroups + 3]);
   expect(await rowsOf(file)).toEqual(Array.from({ length: next }, (_, index) => row(index)));
   // All but the footer, of which the first file has one step.
   const [{ data_page_offset } = { data_page_offset: 0n }] = [
