@@ -70,7 +70,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
   const isMany = expected === "REPO...";
   if (isMany && !local && operands.length > 0) {
     problems.push(
-      `${operands.join(" ")}: the worker accepts verify, --replay, --part and --lock-days, and reads everything else from its environment.`,
+      `${operands.join(" ")}: the worker accepts a command and its options (see --help), and reads everything else from its environment.`,
     );
   }
   const places = expected.split(" ");

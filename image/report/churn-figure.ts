@@ -24,7 +24,7 @@ export function churnFigure({ days, from, to }: Overview): Figure {
   const [left, top, height] = [34, 8, 120];
   const scale = height / (most + least);
   const zero = top + most * scale;
-  const pitch = (480 - left) / Math.max(buckets.length, 12);
+  const pitch = (480 - left) / buckets.length;
   const bar = Math.max(pitch * 0.72, 1);
   const round = (value: number) => Number(value.toFixed(1));
   const named = isDaily ? "" : "Week of ";

@@ -34,5 +34,5 @@ td{padding:4px 8px 4px 0;border-bottom:1px solid var(--line);overflow-wrap:anywh
 .spark{width:34%;min-width:76px;padding-left:16px}td.spark svg{height:22px}
 footer{margin-top:30px;font-size:13px}
 @media(min-width:980px){.wide{grid-column:1/-1}figure.wide text{font-size:5.5px}}
-@media(max-width:600px){.wide td:nth-child(2),.wide th:nth-child(2){display:none}th,td{padding-right:5px}text{font-size:14px}.name{font-size:13px}.in,.in.name{font-size:11px}}
+@media(max-width:600px){section.wide :is(td,th):nth-child(2){display:none}th,td{padding-right:5px}text{font-size:14px}.name{font-size:13px}.in,.in.name{font-size:11px}}
 `.trim();

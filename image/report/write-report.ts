@@ -10,7 +10,11 @@ import { type Summary, summarise } from "./summary.ts";
 /** What is read of each month. */
 const sources = ["steps", "commits", "files"] as const;
 
+/** Another one where what a summary contains has changed. */
+const summaryVersion = 1;
+
 interface StoredSummary {
+  readonly version: number;
   /** The sizes of the files that it was made of, in bytes: each change makes another one. */
   readonly of: readonly number[];
   readonly summary: Summary;
@@ -66,13 +70,19 @@ async function readSummary(
   const of = sources.map((table) => sizes.get(tableFileName(table, month, collection)) ?? 0);
   const stored = await store.get(name);
   const known = parse(stored?.text);
-  if (known && JSON.stringify(known.of) === JSON.stringify(of)) return known.summary;
+  if (known?.version === summaryVersion && JSON.stringify(known.of) === JSON.stringify(of))
+    return known.summary;
   const summary = await summarise(async function* (table, columns) {
     const file = await store.getBytes(tableFileName(table, month, collection));
     if (file) yield* readTable(file.bytes, table, columns);
   });
   const details = { contentType: "application/json", metadata: {} };
-  await store.putIf(name, JSON.stringify({ of, summary } satisfies StoredSummary), stored?.etag, details);
+  await store.putIf(
+    name,
+    JSON.stringify({ version: summaryVersion, of, summary } satisfies StoredSummary),
+    stored?.etag,
+    details,
+  );
   return summary;
 }
 

@@ -143,7 +143,7 @@ describe.skipIf(missing !== undefined)(`the deployer${missing ? ` (${missing})` 
     expect(iam.denied).toEqual([]);
   });
 
-  test("cannot deploy with these, and is told what is missing", async () => {
+  test("cannot deploy with these: AWS names what is missing", async () => {
     const output = await terraform(plan, ["apply", "-auto-approve", "-target=aws_sns_topic.alarms"], 1);
     expect(output.replace(/\s+/g, " ")).toContain("is not authorized to perform: s3:PutObject on resource");
   });

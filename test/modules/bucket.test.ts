@@ -141,7 +141,7 @@ describe("a mirror", () => {
   const mirrored = new Template({ ...SMALLEST, repositories, resultRetentionDays: 90, tables: false });
   const bucket = `arn:${ref("data.aws_partition.account_partition.partition")}:s3:::git-diff-results-${ref("data.aws_caller_identity.account.account_id")}`;
 
-  test("is told to the worker, which accepts it", () => {
+  test("reaches the worker, which accepts it", () => {
     const { environment } = mirrored.container();
     const REPOSITORIES = (environment.find(({ name }) => name === "REPOSITORIES")?.value ?? "").replaceAll(
       ref("data.aws_caller_identity.account.account_id"),

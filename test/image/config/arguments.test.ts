@@ -62,7 +62,7 @@ test.each([
   ["local --step 3", /^--step is an option of restore and show alone/],
   ["local --push a", /^--push is an option of restore alone/],
   ["local import a", /^import is followed by DELTA PLACE/],
-  ["a b", /^a b: the worker accepts verify, --replay, --part and --lock-days, and/],
+  ["a b", /^a b: the worker accepts a command and its options \(see --help\), and/],
 ])("%p is a mistake", (line, problem) => {
   expect(parseArguments(line.split(" ")).problems).toEqual([expect.stringMatching(problem)]);
 });

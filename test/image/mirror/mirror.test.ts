@@ -121,7 +121,7 @@ describe("what is there already", () => {
   });
 });
 
-describe("with more branches than the host is told of", () => {
+describe("with more branches than are named to the host", () => {
   test("a new branch at HEAD brings what is new alone", async () => {
     await using mirrored = await makeMirroredRepository();
     const { repository, run } = mirrored;

@@ -6,7 +6,6 @@ import { writeReport } from "../../../image/report/write-report.ts";
 import { folderObjects } from "../../../image/stores/folder.ts";
 import type { CollectedRepository } from "../../fixtures/collected-repository.ts";
 import { collectEveryChange } from "../../fixtures/every-change.ts";
-import { runWorker } from "../../fixtures/worker.ts";
 
 setDefaultTimeout(60_000);
 
@@ -18,10 +17,7 @@ beforeAll(async () => {
 afterAll(() => collected?.[Symbol.asyncDispose]());
 
 const report = (args: string[] = [], environment: Record<string, string> = {}) =>
-  runWorker(environment, {
-    cwd: collected.folder,
-    args: ["local", "report", ...args, collected.repository.path],
-  });
+  collected.run(["report", ...args], environment);
 const page = () => readFile(join(collected.folder, "git-diffs/report.html"), "utf8");
 const titleOf = (html: string) => /<title>(.*)<\/title>/.exec(html)?.[1];
 
@@ -79,11 +75,7 @@ test("shows people only where they are plain", async () => {
       tables: true,
     },
   );
-  const { status } = await runWorker(
-    {},
-    { cwd: plain.folder, args: ["local", "report", plain.repository.path] },
-  );
-  expect(status).toBe(0);
+  expect((await plain.run(["report"])).status).toBe(0);
   const html = await readFile(join(plain.folder, "git-diffs/report.html"), "utf8");
   expect(html).toContain("<h2>People</h2>");
   expect(html).toMatch(/<td>[^<@]*Author[^<@]*<td class=n>3/i);

@@ -55,6 +55,15 @@ test("the same tables make the same bytes, also from what was summarised before"
   expect(await makeReport(store, "local")).toBe(html);
 });
 
+test("what another version has summarised is summarised anew", async () => {
+  const name = join(folder, "v1/_summary/month=2026-01/local.json");
+  const stored = await Bun.file(name).json();
+  const other = { ...stored, version: 0, summary: { days: "in another way" } };
+  await Bun.write(name, JSON.stringify(other));
+  expect(await makeReport(folderObjects(folder), "local")).toBe(html);
+  expect(await Bun.file(name).json()).toEqual(stored);
+});
+
 describe.skipIf(missing !== undefined)(`in Chromium${missing ? ` (${missing})` : ""}`, () => {
   let chromium: Chromium;
   beforeAll(async () => {
@@ -139,7 +148,7 @@ describe.skipIf(missing !== undefined)(`in Chromium${missing ? ` (${missing})` :
       `SELECT format('{:,}', sum(lines_added + lines_removed)::BIGINT) AS lines FROM ${files} WHERE ${counted} AND repository = 'api' AND split_part(path, '/', 1) = 'src'`,
     );
     expect(titles).toContain(`api/src: ${folderLines?.lines} lines`);
-    // What is left out is told.
+    // The footer counts what is left out.
     const [left] = await ask(
       `SELECT format('{:,}', sum(lines_added + lines_removed)::BIGINT) AS lines FROM ${files} WHERE kind = 'change' AND (is_generated OR is_vendored)`,
     );

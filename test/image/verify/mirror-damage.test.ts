@@ -143,7 +143,7 @@ const damages: Damage[] = [
     "! record-changed 5",
   ],
   [
-    "a record that tells of another force push",
+    "a record that names another force push",
     (mirror) =>
       amendRecord(mirror, 5, (known) => {
         const [[name, , ...rest]] = known.refs;

@@ -96,7 +96,7 @@ test("a drill extends the lock of every object that any state needs, and of no o
   for (const name of diffs) expect((await bucket.lockOf(name)).until).toEqual(soon);
 });
 
-test("a lock of which half is left costs no request, and the first one to end is told", async () => {
+test("a lock of which half is left costs no request, and the first one to end is reported", async () => {
   await lockAll(far);
   await bucket.lock("api.git/HEAD", inDays(lockDays / 2 + 1));
   testbed.aws.calls.length = 0;

@@ -75,7 +75,7 @@ test("a run that goes on meanwhile gives no false alarm, wherever it comes in be
   }
 });
 
-test("the Object Lock that ends first is told", async () => {
+test("the Object Lock that ends first is reported", async () => {
   const Bucket = "locked";
   const CreateBucketConfiguration = { LocationConstraint: "eu-west-1" } as const;
   await testbed.aws.s3.send(
@@ -114,7 +114,7 @@ test("what cannot be read is a failure, and not a finding", async () => {
   expect(ran.status).toBe(1);
 });
 
-test("a place without a mirror is told", async () => {
+test("a place without a mirror is reported", async () => {
   const { events, status } = await bucketMirror(
     testbed.aws,
     await testbed.aws.createBucket(),

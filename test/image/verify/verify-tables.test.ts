@@ -1,6 +1,14 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from "bun:test";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openTableFile, type StepName } from "../../../image/tables/parquet.ts";
 import { readTable } from "../../../image/tables/read-table.ts";
@@ -12,34 +20,30 @@ import { runWorker } from "../../fixtures/worker.ts";
 
 setDefaultTimeout(120_000);
 
+let original: CollectedRepository;
 let collected: CollectedRepository;
-let root: string;
 let folder: string;
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), "verify-tables-"));
-  collected = await collectEveryChange({}, { tables: true });
+  original = await collectEveryChange({}, { tables: true });
 });
-afterAll(async () => {
-  await collected?.[Symbol.asyncDispose]();
-  await rm(root, { recursive: true, force: true });
-});
-let copies = 0;
+afterAll(() => original?.[Symbol.asyncDispose]());
 beforeEach(async () => {
-  folder = join(root, String(++copies));
-  await cp(collected.folder, folder, { recursive: true });
+  collected = await original.copy();
+  folder = collected.folder;
 });
+afterEach(() => collected?.[Symbol.asyncDispose]());
 
-const run = (...args: string[]) =>
-  runWorker({}, { cwd: folder, args: ["local", ...args, collected.repository.path] });
 const tablesEvent = async () =>
-  (await run("verify", "--tables")).events.find(({ tables }) => tables === "local");
+  (await collected.verify("--tables")).events.find(({ tables }) => tables === "local");
 const findings = async () =>
-  (await run("verify", "--tables")).events.filter(({ event }) => event === "finding").map(({ code }) => code);
+  (await collected.verify("--tables")).events
+    .filter(({ event }) => event === "finding")
+    .map(({ code }) => code);
 const path = (table: TableName) => join(folder, `git-diffs/tables/v1/${table}/month=2026-01/local.parquet`);
 
 test("tables that are what the records say hold", async () => {
   expect(await tablesEvent()).toMatchObject({ event: "verified", holds: true, notes: 0, steps: 4 });
-  expect((await run("verify", "--tables")).status).toBe(0);
+  expect((await collected.verify("--tables")).status).toBe(0);
 });
 
 /** Writes a table's file anew, with other rows. */
@@ -99,11 +103,7 @@ describe("tables that are not", () => {
 });
 
 test("an export carries the rows, and a place that has them verifies", async () => {
-  const place = join(
-    folder,
-    "git-diffs",
-    (await readdir(join(folder, "git-diffs"))).find((name) => name.startsWith("repository")) ?? "",
-  );
+  const place = await collected.destination();
   const [delta, there] = [join(folder, "delta.tar"), join(folder, "there")];
   const local = (...args: string[]) => runWorker({}, { cwd: folder, args: ["local", ...args] });
   expect(await local("export", place, "--output", delta)).toMatchObject({ status: 0 });
@@ -113,14 +113,13 @@ test("an export carries the rows, and a place that has them verifies", async () 
 
 test("without tables, a run makes none, and they cannot be verified", async () => {
   await rm(join(folder, "git-diffs"), { recursive: true });
-  expect(await run()).toMatchObject({ status: 0 });
+  expect(await collected.run([])).toMatchObject({ status: 0 });
   expect(await readdir(join(folder, "git-diffs"))).toHaveLength(1);
-  expect(await run("verify", "--tables")).toMatchObject({ status: 2 });
+  expect(await collected.verify("--tables")).toMatchObject({ status: 2 });
 });
 
 test("hunks are added later, where they are asked for", async () => {
-  const asked = (...args: string[]) =>
-    runWorker({ TABLES_HUNKS: "true" }, { cwd: folder, args: ["local", ...args, collected.repository.path] });
+  const asked = (...args: string[]) => collected.run(args, { TABLES_HUNKS: "true" });
   expect((await asked("tables")).events).toMatchObject([{ event: "tables", steps: 4 }]);
   const [counted] = await query(
     join(folder, "git-diffs/tables"),
