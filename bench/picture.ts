@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { startChromium } from "../test/fixtures/chromium.ts";
 import { git } from "../test/fixtures/git.ts";
 import { runWorker } from "../test/fixtures/worker.ts";
+import { lastCommits } from "./days.ts";
 
 // `npm run picture`: collects this repository's own history, a step for each day, and takes the pictures of its report that the
 // README shows.
@@ -12,24 +13,12 @@ const root = await mkdtemp(join(tmpdir(), "picture-"));
 try {
   const clone = join(root, "git-diff-to-s3");
   await git(["clone", "--quiet", "--shared", project, clone]);
-  const log = await git(
-    ["log", "--first-parent", "--reverse", "--date=format-local:%Y-%m-%d", "--format=%cd %H"],
-    { cwd: clone },
-  );
-  // The last commit of each day.
-  const heads = new Map(
-    log
-      .toString()
-      .trim()
-      .split("\n")
-      .map((line) => line.split(" ") as [string, string]),
-  );
   const run = async (args: readonly string[], environment: Record<string, string> = {}) => {
     const { status, stdout } = await runWorker(environment, { cwd: root, args: ["local", ...args, clone] });
     if (status !== 0) throw new Error(stdout);
   };
   await run(["tables"]);
-  for (const [day, commit] of heads) {
+  for (const [day, commit] of await lastCommits(clone)) {
     await git(["reset", "--quiet", "--hard", commit], { cwd: clone });
     await run([], { SCHEDULED_TIME: `${day}T23:59:00Z` });
   }

@@ -7,15 +7,17 @@ import { compareWays } from "./compare.ts";
 import { collectFleets, compareTables } from "./fleet.ts";
 import { collectLargeSteps } from "./large.ts";
 import { compareMirrors } from "./mirror.ts";
+import { compareRows } from "./rows.ts";
 import { note, openSetting } from "./setting.ts";
 
-const usage = `Usage: npm run bench -- [--repo PATH-OR-URL] [--days N] [--mirror]
+const usage = `Usage: npm run bench -- [--repo PATH-OR-URL] [--days N] [--mirror | --rows]
 
 Serves the repository over smart HTTP on loopback, takes the commits of its newest N days (default: 1) and collects
 them in three ways: the obvious one (clone everything, git diff to a file, upload it), this worker, and the floor (the
 bare git commands of the worker's best way, ls-remote, fetch and diff, with nothing around them). Prints them side by side, and as ratios.
 Then it mirrors the repository, beside two ways to do so with git and the AWS command line, and mirror-git-to-s3 from PyPI
 where the repository is small; with --mirror, that alone.
+With --rows, it only compares the rows of files in these days, one by one, with what git diff --raw --numstat says.
 Then it collects many small repositories in one run, and steps that are large in one way or another. This takes a quarter of an hour.
 `;
 
@@ -25,6 +27,7 @@ async function main(): Promise<void> {
       repo: { type: "string" },
       days: { type: "string", default: "1" },
       mirror: { type: "boolean" },
+      rows: { type: "boolean" },
       help: { type: "boolean" },
     },
   });
@@ -36,6 +39,7 @@ async function main(): Promise<void> {
   try {
     if (values.repo) {
       const path = await place(values.repo, setting.root);
+      if (values.rows) return await compareRows(path, Number(values.days));
       if (!values.mirror) await compareWays(setting, path, Number(values.days));
       await compareMirrors(setting, path, Number(values.days));
     }
