@@ -49,7 +49,13 @@ export async function collect(
     // Only once there is something to fetch: most repositories are unchanged.
     folder ??= makeScratchFolder();
     const scratch = openScratchRepository(join((await folder).path, "repository.git"), signal);
-    return { connection, scratch, maxPackBytes: settings.maxPackBytes, onProgress };
+    return {
+      connection,
+      scratch,
+      maxPackBytes: settings.maxPackBytes,
+      mailmap: rows !== undefined,
+      onProgress,
+    };
   };
   const fetcher = openFetcher(openSource);
   try {

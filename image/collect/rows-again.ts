@@ -37,6 +37,7 @@ export async function makeRowsAgain(
     connection: connect(location, credentials, network, signal, undefined),
     scratch: openScratchRepository(join(folder.path, "repository.git"), signal),
     maxPackBytes: settings.maxPackBytes,
+    mailmap: true,
     onProgress: undefined,
   };
   const ends = { from: from === emptyTree ? undefined : from, to };

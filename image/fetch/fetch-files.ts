@@ -1,4 +1,4 @@
-import { type AttributesFile, findAttributes, mailmapName } from "../git/attributes.ts";
+import { type AttributesFile, findAttributes } from "../git/attributes.ts";
 import { isBlob, streamChanges } from "../git/changes.ts";
 import type { ScratchRepository } from "../git/scratch-repository.ts";
 import { type IdSet, idSet } from "../lib/id-set.ts";
@@ -14,15 +14,16 @@ const changesBetweenCollections = 50_000;
 /** What a diff needs besides the two commits and their folders. */
 export interface NeededFiles {
   readonly ids: IdSet;
-  /** The `.gitattributes` that shape the diff, and the `.mailmap`. Their ids are among the ids. */
+  /** The `.gitattributes` that shape the diff, and what else was asked for. Their ids are among the ids. */
   readonly attributes: readonly AttributesFile[];
 }
 
-/** Lists the files that the diff between two commits shows. @throws GitError */
+/** Lists the files that the diff between two commits shows. @param also names files at the top of `to` @throws GitError */
 export async function listNeededFiles(
   scratch: ScratchRepository,
   from: string,
   to: string,
+  also: readonly string[],
 ): Promise<NeededFiles> {
   const ids = idSet();
   const listChanges = async () => {
@@ -34,7 +35,7 @@ export async function listNeededFiles(
       if (++changes % changesBetweenCollections === 0) Bun.gc(true);
     }
   };
-  const [, found] = await settleAll(listChanges(), findAttributes(scratch, to, [mailmapName]));
+  const [, found] = await settleAll(listChanges(), findAttributes(scratch, to, also));
   for (const { id } of found) ids.add(id);
   return { ids, attributes: found };
 }

@@ -17,7 +17,7 @@ export interface Fetched {
   readonly history: History | undefined;
   readonly fromTree: string;
   readonly toTree: string;
-  /** The `.mailmap` of `to`: the proper names of people. */
+  /** The `.mailmap` of `to`, the proper names of people, where the source asks for it. */
   readonly mailmap: string | undefined;
 }
 
@@ -66,10 +66,11 @@ async function tryStrategy(attempt: Attempt, strategy: Strategy, ends: Ends): Pr
       return { result: "missing", toIsHere: after !== undefined };
     }
     const { scratch, objects } = attempt;
+    const also = attempt.mailmap ? [mailmapName] : [];
     const { ids, attributes } =
       before && reached === "blobless"
-        ? await listNeededFiles(scratch, before.id, to)
-        : { ids: undefined, attributes: await findAttributes(scratch, to, [mailmapName]) };
+        ? await listNeededFiles(scratch, before.id, to, also)
+        : { ids: undefined, attributes: await findAttributes(scratch, to, also) };
     // The files first: they take longest.
     const [, history] = await settleAll(
       ids && fetchFiles(attempt, ids),

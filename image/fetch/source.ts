@@ -11,6 +11,8 @@ export interface Source {
   readonly scratch: ScratchRepository;
   /** In bytes, for each pack. */
   readonly maxPackBytes: number;
+  /** Whether the `.mailmap` is fetched too. Rows of commits need it, a diff does not. */
+  readonly mailmap: boolean;
   readonly onProgress: ((line: string) => void) | undefined;
 }
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -26,6 +27,13 @@ const tables = ({ bucket }: Target) => ({
   COLLECTION: "daily",
   PEOPLE_KEY: key,
 });
+
+/** Has S3 refuse every object whose path contains this. */
+const deny = (path: string) =>
+  testbed.aws.fail({
+    ...{ operation: "PutObject", path, nth: "all" },
+    how: { status: 403, code: "AccessDenied" },
+  });
 
 /** Asks DuckDB about the tables in a bucket. */
 async function ask({ bucket }: Target, sql: string) {
@@ -95,6 +103,9 @@ test("the worker adds its steps to tables in the bucket, and an unchanged reposi
     testbed.aws.calls.findIndex(({ operation }) => operation === "PutParameter"),
   );
   expect(afterCursor.filter(({ path }) => path.includes("/api/"))).toEqual([]);
+  // All that tables and report cost a run: one more for each further month of the report.
+  const ofTables = testbed.aws.calls.filter(({ path }) => path !== "/" && !path.includes("/api/"));
+  expect(ofTables).toHaveLength(17);
 
   testbed.aws.calls.length = 0;
   expect((await target.run(later)).events[0]).toMatchObject({ event: "unchanged" });
@@ -130,12 +141,7 @@ test("a repository that fails keeps no other out of the tables", async () => {
     await repository.commit();
   }
   // Its chain has been read when its diff is denied.
-  testbed.aws.fail({
-    operation: "PutObject",
-    path: "/bad/",
-    nth: "all",
-    how: { status: 403, code: "AccessDenied" },
-  });
+  deny("/bad/");
   const { status, events } = await target.run({ ...many, SCHEDULED_TIME: "2026-02-03T00:00:00Z" });
   testbed.aws.clearFaults();
   expect(status).toBe(1);
@@ -188,6 +194,20 @@ test("people are plain, or left out, where that is configured", async () => {
   expect(hashed).not.toContain("Bob");
 });
 
+test("the .mailmap is fetched for tables alone", async () => {
+  const repository = await testbed.repository("mapped");
+  await repository.write(".mailmap", `# ${randomBytes(50_000).toString("hex")}\n`);
+  await repository.commit();
+  const fetched = async (environment: (target: Target) => Record<string, string>) => {
+    const target = await testbed.target(repository, await repository.head());
+    await repository.write("new", target.bucket);
+    await repository.commit();
+    return (await target.run(environment(target))).events[0]?.packBytes;
+  };
+  expect(await fetched(() => ({}))).toBeLessThan(10_000);
+  expect(await fetched(tables)).toBeWithin(50_000, 70_000);
+});
+
 test("without a key for the hashes, or with settings that are none, nothing starts", async () => {
   const target = await testbed.target(await testbed.repository("keyless"));
   const problems = async (environment: Record<string, string>) => {
@@ -212,12 +232,7 @@ test("a report that cannot be written fails no run, and the next run makes it", 
   const target = await testbed.target(repository);
   await repository.write("new", "x\n");
   await repository.commit();
-  testbed.aws.fail({
-    operation: "PutObject",
-    path: "/tables/report/",
-    nth: "all",
-    how: { status: 403, code: "AccessDenied" },
-  });
+  deny("/tables/report/");
   const { status, stderr, events } = await target.run(tables(target));
   testbed.aws.clearFaults();
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
@@ -239,12 +254,7 @@ test("a report that cannot be written fails no run, and the next run makes it", 
 
 test("what cannot be added to the tables is a failure, and the diff is stored nevertheless", async () => {
   const target = await testbed.target(await testbed.repository("denied"));
-  testbed.aws.fail({
-    operation: "PutObject",
-    path: "/tables/",
-    nth: "all",
-    how: { status: 403, code: "AccessDenied" },
-  });
+  deny("/tables/");
   const { status, events } = await target.run(tables(target));
   expect(status).toBe(1);
   expect(events.map(({ event }) => event)).toEqual(["collected", "failed", "summary"]);
