@@ -174,9 +174,9 @@ describe.skipIf(missing !== undefined)(`the Docker provider${missing ? ` (${miss
       appendFileSync(join(checkout.path, "image/main.ts"), changed);
       await checkout.synthesise();
       expect(await checkout.plan()).toEqual({
-        "aws_ecs_task_definition.task-all": ["delete", "create"],
-        "docker_image.ecr_image": ["delete", "create"],
-        "docker_registry_image.ecr_pushed": ["delete", "create"],
+        "aws_ecs_task_definition.task-all": ["create", "delete"],
+        "docker_image.ecr_image": ["create", "delete"],
+        "docker_registry_image.ecr_pushed": ["create", "delete"],
       });
       await checkout.apply();
       const {
