@@ -17,8 +17,8 @@ them in three ways: the obvious one (clone everything, git diff to a file, uploa
 bare git commands of the worker's best way, ls-remote, fetch and diff, with nothing around them). Prints them side by side, and as ratios.
 Then it mirrors the repository, beside two ways to do so with git and the AWS command line, and mirror-git-to-s3 from PyPI
 where the repository is small; with --mirror, that alone.
-With --rows, it only compares the rows of files in these days, one by one, with what git diff --raw --numstat says.
 Then it collects many small repositories in one run, and steps that are large in one way or another. This takes a quarter of an hour.
+With --rows, it does nothing of this, but compares the rows of files in these days, one by one, with what git diff --raw --numstat says.
 `;
 
 async function main(): Promise<void> {
