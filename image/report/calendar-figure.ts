@@ -11,7 +11,7 @@ export function calendarFigure({ days, from, to }: Overview): Figure {
   const weeks = Math.floor(daysBetween(first, to) / 7) + 1;
   const rows = Math.ceil(weeks / mostWeeks);
   const perRow = Math.ceil(weeks / rows);
-  const left = 30;
+  const left = 36;
   const pitch = Math.min((480 - left) / perRow, 18);
   const rowHeight = 7 * pitch + 26;
   const byDay = new Map(days.map((one) => [one.day, one]));

@@ -6,7 +6,7 @@ const weekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /** When people commit, by their own clocks. */
 export function hoursFigure({ hours }: Overview): Figure {
-  const [left, top] = [30, 4];
+  const [left, top] = [36, 4];
   const pitch = (480 - left) / 24;
   const levelOf = levels(hours);
   const round = (value: number) => Number(value.toFixed(1));
