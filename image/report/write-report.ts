@@ -1,4 +1,5 @@
 import type { Since } from "../config/since.ts";
+import { StoreError } from "../lib/errors.ts";
 import type { ObjectStore } from "../stores/stores.ts";
 import { tableFileName } from "../tables/month.ts";
 import { readTable } from "../tables/read-table.ts";
@@ -73,8 +74,13 @@ async function readSummary(
   if (known?.version === summaryVersion && JSON.stringify(known.of) === JSON.stringify(of))
     return known.summary;
   const summary = await summarise(async function* (table, columns) {
-    const file = await store.getBytes(tableFileName(table, month, collection));
-    if (file) yield* readTable(file.bytes, table, columns);
+    const fileName = tableFileName(table, month, collection);
+    const file = await store.getBytes(fileName);
+    try {
+      if (file) yield* readTable(file.bytes, table, columns);
+    } catch {
+      throw damaged(store.address(fileName));
+    }
   });
   const details = { contentType: "application/json", metadata: {} };
   await store.putIf(
@@ -109,6 +115,13 @@ export async function writeReport(
   }
   throw new Error("Other runs keep changing the report.");
 }
+
+const damaged = (address: string) =>
+  new StoreError(
+    "table-damaged",
+    `${address} is damaged: its rows cannot be read.`,
+    "Restore it from the bucket's versions, or move the month's files away, and run the command tables, which makes them anew.",
+  );
 
 function parse(text: string | undefined): StoredSummary | undefined {
   try {

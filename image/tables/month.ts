@@ -103,6 +103,6 @@ const nameOf = ({ repository, record }: TableStep): StepName => [repository, dai
 const foreign = (address: string) =>
   new StoreError(
     "table-foreign",
-    `${address} is no table that this worker wrote.`,
+    `${address} is no table as this worker has written it.`,
     "Nothing was changed. Move the file away, and run the command tables, which makes it anew.",
   );

@@ -33,7 +33,7 @@ export const mostSmallGroups = 64;
 /**
  * Opens a file of a table. One of an older version, whose last columns are missing, is written anew.
  * @param file undefined for a new one
- * @returns undefined where it is another table's, or no file that this worker wrote
+ * @returns undefined where it is another table's, or no file as this worker has written it
  */
 export async function openTableFile(
   file: Buffer | undefined,
@@ -83,7 +83,11 @@ export async function openTableFile(
     writer.offset = kept.length;
     parquet.row_groups = groups.slice(0, count);
     parquet.num_rows = parquet.row_groups.reduce((sum, { num_rows }) => sum + num_rows, 0n);
-    for await (const rows of readTable(file, table, names, count)) add(rows);
+    try {
+      for await (const rows of readTable(file, table, names, count)) add(rows);
+    } catch {
+      return undefined;
+    }
   }
   return {
     steps: stored?.steps ?? [],

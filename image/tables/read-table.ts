@@ -7,7 +7,7 @@ import { type AnyRow, type Columns, type ColumnType, type TableName, tables } fr
 
 /**
  * Streams the rows of a table's file, a row group at a time, with values as they are in JSON. A column that an older file
- * lacks is null.
+ * lacks is null. Throws an error of the library where the file is damaged.
  * @param columns the columns to read; all unless given
  * @param firstGroup the row group to begin with, from 0
  */
@@ -51,11 +51,11 @@ async function readColumns(
   const options = { file, compressors: { ZSTD: (bytes: Uint8Array) => zstdDecompressSync(bytes) } };
   const plan = { chunks, rowGroup, groupStart: 0, selectStart: 0, selectEnd: groupRows, groupRows };
   const read = readRowGroup(options, { metadata, rowStart: 0, fetches: [], groups: [] }, plan);
-  const found = new Map<string, ArrayLike<unknown>>();
-  for (const { pathInSchema, data } of assembleAsync(read, parquetSchema(metadata)).asyncColumns) {
-    found.set(pathInSchema[0] ?? "", flatten((await data).data));
-  }
-  return found;
+  const { asyncColumns } = assembleAsync(read, parquetSchema(metadata));
+  const found = asyncColumns.map(
+    async ({ pathInSchema, data }) => [pathInSchema[0] ?? "", flatten((await data).data)] as const,
+  );
+  return new Map(await Promise.all(found));
 }
 
 type Chunk = NonNullable<RowGroup["columns"][number]["meta_data"]>;

@@ -54,11 +54,15 @@ export async function verifyTables(
         continue;
       }
       bytes += stored.bytes.length;
-      for await (const rows of readTable(stored.bytes, table))
-        for (const row of rows) count(found, table, row);
+      try {
+        for await (const rows of readTable(stored.bytes, table))
+          for (const row of rows) count(found, table, row);
+      } catch {
+        findings.push(damaged(name));
+      }
     }
     // What is missing with a file is named once.
-    if (findings.some(({ code, object }) => code === "table-missing" && object.includes(month))) continue;
+    if (findings.some(({ object }) => object.includes(`/month=${month}/`))) continue;
     for (const step of some) findings.push(...(await compare(step, found, repositories, hunks)));
     const known = new Set(some.map(keyOf));
     const named = new Set(repositories.map(({ name }) => name));
@@ -137,6 +141,9 @@ const remedy =
 
 const missing = (name: string) =>
   problem("table-missing", name, `${name} is missing, but there are steps of this month.`, remedy);
+
+const damaged = (name: string) =>
+  problem("table-damaged", name, `${name} is damaged: its rows cannot be read.`, remedy);
 
 const differs = ({ repository, record }: TableStep, what: string) =>
   problem(

@@ -64,6 +64,22 @@ test("what another version has summarised is summarised anew", async () => {
   expect(await Bun.file(name).json()).toEqual(stored);
 });
 
+test("a file of the tables that cannot be read is named", async () => {
+  const name = "v1/files/month=2026-03/local.parquet";
+  const content = await readFile(join(folder, name));
+  const damaged = Buffer.from(content).fill(0xff, 4, content.length / 2);
+  await writeFile(join(folder, name), damaged);
+  await rm(join(folder, "v1/_summary"), { recursive: true });
+  try {
+    await expect(makeReport(folderObjects(folder), "local")).rejects.toMatchObject({
+      code: "table-damaged",
+      message: expect.stringContaining(join(folder, name)),
+    });
+  } finally {
+    await writeFile(join(folder, name), content);
+  }
+});
+
 describe.skipIf(missing !== undefined)(`in Chromium${missing ? ` (${missing})` : ""}`, () => {
   let chromium: Chromium;
   beforeAll(async () => {

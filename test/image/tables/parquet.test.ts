@@ -38,3 +38,17 @@ test("many small row groups become one; large ones before them stay byte for byt
   // The file knows its steps still, each once.
   expect((await openTableFile(file, "hunks"))?.steps).toHaveLength(mostSmallGroups + 3);
 }, 60_000);
+
+test("several damaged columns are one error, and none is left alone", async () => {
+  const file = await append(
+    undefined,
+    Array.from({ length: 500 }, (_, index) => index),
+  );
+  const damaged = Buffer.from(file).fill(0xff, 4, groupEnd(file));
+  // An error that nobody catches would fail the test a moment later.
+  await expect(rowsOf(damaged)).rejects.toThrow();
+  await Bun.sleep(20);
+});
+
+const groupEnd = (file: Buffer) =>
+  file.length - parquetMetadata(new Uint8Array(file).buffer).metadata_length - 8;

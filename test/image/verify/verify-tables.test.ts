@@ -10,6 +10,7 @@ import {
 } from "bun:test";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { parquetMetadata } from "hyparquet";
 import { openTableFile, type StepName } from "../../../image/tables/parquet.ts";
 import { readTable } from "../../../image/tables/read-table.ts";
 import type { TableName } from "../../../image/tables/schema.ts";
@@ -59,10 +60,19 @@ async function rewrite(
   await writeFile(path(table), file?.end(steps) ?? "");
 }
 
+/** Overwrites the pages of a table's file, and leaves its footer. */
+async function damage(name: string) {
+  const content = await readFile(name);
+  const { metadata_length } = parquetMetadata(new Uint8Array(content).buffer);
+  await writeFile(name, content.fill(0xff, 4, content.length - metadata_length - 8));
+}
+
 describe("tables that are not", () => {
   const last = (rows: Record<string, unknown>[]) => rows.at(-1) ?? {};
   const lies: [string, () => Promise<unknown>, string][] = [
     ["a missing file", () => rm(path("commits")), "table-missing"],
+    // Each column of these pages: none of their errors may be left alone.
+    ["a damaged file", () => damage(path("files")), "table-damaged"],
     ["a step twice", () => rewrite("steps", (rows) => [...rows, last(rows)]), "table-differs"],
     [
       "another number in a step",
