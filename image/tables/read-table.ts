@@ -1,7 +1,7 @@
 import { zstdDecompressSync } from "node:zlib";
-import { type FileMetaData, parquetMetadata, parquetSchema, type RowGroup } from "hyparquet";
+import { type FileMetaData, parquetMetadata, type RowGroup } from "hyparquet";
 // Not by the library's readers of rows: their filters and indexes, which are not used here, would be in the executable too.
-import { assembleAsync, readRowGroup } from "hyparquet/src/rowgroup.js";
+import { readRowGroup } from "hyparquet/src/rowgroup.js";
 import { flatten } from "hyparquet/src/utils.js";
 import { type AnyRow, type Columns, type ColumnType, type TableName, tables } from "./schema.ts";
 
@@ -50,8 +50,8 @@ async function readColumns(
   };
   const options = { file, compressors: { ZSTD: (bytes: Uint8Array) => zstdDecompressSync(bytes) } };
   const plan = { chunks, rowGroup, groupStart: 0, selectStart: 0, selectEnd: groupRows, groupRows };
-  const read = readRowGroup(options, { metadata, rowStart: 0, fetches: [], groups: [] }, plan);
-  const { asyncColumns } = assembleAsync(read, parquetSchema(metadata));
+  // A list that is required, with required elements, comes as it is.
+  const { asyncColumns } = readRowGroup(options, { metadata, rowStart: 0, fetches: [], groups: [] }, plan);
   const found = asyncColumns.map(
     async ({ pathInSchema, data }) => [pathInSchema[0] ?? "", flatten((await data).data)] as const,
   );

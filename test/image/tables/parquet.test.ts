@@ -39,6 +39,14 @@ test("many small row groups become one; large ones before them stay byte for byt
   expect((await openTableFile(file, "hunks"))?.steps).toHaveLength(mostSmallGroups + 3);
 }, 60_000);
 
+test("lists are read as they were written", async () => {
+  const parents = [["a", "b"], [], ["c"], ["a", "b", "c"], []];
+  const file = await openTableFile(undefined, "commits");
+  file?.add(parents.map((parents) => ({ ...row(1), commit_id: "c", tree_id: "t", trailers: "[]", parents })));
+  const rows = (await Array.fromAsync(readTable(file?.end([]) ?? Buffer.alloc(0), "commits"))).flat();
+  expect(rows.map(({ parents }) => parents)).toEqual(parents);
+});
+
 test("several damaged columns are one error, and none is left alone", async () => {
   const file = await append(
     undefined,
