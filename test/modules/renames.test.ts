@@ -12,7 +12,7 @@ const renames = (before: object[], after: object[]) =>
 const bucket =
   "s3://git-diff-results-$(aws sts get-caller-identity --region eu-west-1 --query Account --output text)";
 
-test("a repository with another name is told how to move its cursor and its diffs", () => {
+test("a repository with another name: the error says how to move its cursor and its diffs", () => {
   const [rename, ...rest] = renames(
     [{ name: "acme/api", url }, { name: "web" }],
     [{ name: "api", url }, { name: "web" }],
@@ -44,7 +44,7 @@ test("a mirror is moved by a command of its own, and the page has the same comma
   expect(commands("diffs")).toEqual(documented.slice(0, 2));
 });
 
-test("what has a drill is told once", () => {
+test("what has a drill is reported once", () => {
   const mirrored = (name: string) => ({
     ...SMALLEST,
     repositories: [{ name, url, collect: ["mirror"] }],

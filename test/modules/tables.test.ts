@@ -113,7 +113,7 @@ describe("the worker", () => {
   const secrets = (found: Template, collection?: string) =>
     (found.container(collection).secrets as { name: string }[]).map(({ name }) => name);
 
-  test("is told where its tables are, and how people appear in them", () => {
+  test("receives where its tables are, and how people appear in them", () => {
     expect(variables(template)).toMatchObject({
       ...{ TABLES_BUCKET: `${bucket}/tables`, COLLECTION: "all", TABLES_HUNKS: "true" },
     });

@@ -58,5 +58,12 @@ test("several damaged columns are one error, and none is left alone", async () =
   await Bun.sleep(20);
 });
 
+test("a damaged file is not written anew, and so not shortened", async () => {
+  let file: Buffer | undefined;
+  for (let next = 0; next <= mostSmallGroups; next++) file = await append(file, [next]);
+  const damaged = Buffer.from(file ?? "").fill(0xff, 4, groupEnd(file ?? Buffer.alloc(0)));
+  expect(await openTableFile(damaged, "hunks")).toBeUndefined();
+});
+
 const groupEnd = (file: Buffer) =>
   file.length - parquetMetadata(new Uint8Array(file).buffer).metadata_length - 8;
